@@ -1,0 +1,1 @@
+"""Pictures: one style, and a text alternative for every figure."""
