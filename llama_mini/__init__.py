@@ -1,4 +1,4 @@
-"""LLaMA (Meta, February 2023), written to be read, and to be replaced piece by piece by its readers.
+"""LLaMA (Meta, February 2023), written to be read, and replaced piece by piece by its readers.
 
 The names below load when first used, so that `import llama_mini` is quick and every exercise
 symbol is reached through its home module, where a learner's code may stand in for it.

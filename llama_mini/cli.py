@@ -4,7 +4,7 @@ import typer
 
 app = typer.Typer(
     name="llama-mini",
-    help="LLaMA from the first token to the full weights. Each command explains itself with --help.",
+    help="LLaMA from the first token to the full weights. Every command has its own --help.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -35,7 +35,15 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         optional = {"n_kv_heads", "hidden_dim"}
-        for name in ("dim", "n_layers", "n_heads", "vocab_size", "max_seq_len", "multiple_of", *optional):
+        for name in (
+            "dim",
+            "n_layers",
+            "n_heads",
+            "vocab_size",
+            "max_seq_len",
+            "multiple_of",
+            *optional,
+        ):
             value = getattr(self, name)
             if value is None and name in optional:
                 continue
@@ -43,14 +51,15 @@ class ModelConfig:
                 raise ValueError(f"{name} must be a whole number of at least 1; got {value!r}.")
         if self.norm_eps <= 0 or self.rope_theta <= 0:
             raise ValueError(
-                f"norm_eps and rope_theta must be above 0; got {self.norm_eps} and {self.rope_theta}."
+                "norm_eps and rope_theta must be above 0; "
+                f"got {self.norm_eps} and {self.rope_theta}."
             )
         if self.dim % self.n_heads:
             raise ValueError(f"dim {self.dim} does not divide into {self.n_heads} heads.")
         if self.head_dim % 2:
             raise ValueError(
-                f"Each head has {self.head_dim} dimensions (dim {self.dim} / {self.n_heads} heads); "
-                "RoPE rotates pairs and needs an even number."
+                f"Each head has {self.head_dim} dimensions (dim {self.dim} / {self.n_heads} heads)"
+                "; RoPE rotates pairs and needs an even number."
             )
         if self.n_heads % self.kv_heads:
             raise ValueError(
@@ -77,7 +86,10 @@ class ModelConfig:
         """The inverse of `to_dict`. Raises ValueError if a field is unknown or missing."""
         known = set(cls.__dataclass_fields__)
         if unknown := sorted(set(values) - known):
-            raise ValueError(f"A model config has no field {', '.join(unknown)}; it has {', '.join(sorted(known))}.")
+            raise ValueError(
+                f"A model config has no field {', '.join(unknown)}; "
+                f"it has {', '.join(sorted(known))}."
+            )
         if missing := sorted({"dim", "n_layers", "n_heads"} - set(values)):
             raise ValueError(f"A model config needs {', '.join(missing)}.")
         return cls(**values)  # type: ignore[arg-type]
@@ -114,8 +126,12 @@ CONFIGS: Mapping[str, ModelConfig] = _Configs(
         "13B": ModelConfig(dim=5120, n_layers=40, n_heads=40),
         "30B": ModelConfig(dim=6656, n_layers=60, n_heads=52),
         "65B": ModelConfig(dim=8192, n_layers=80, n_heads=64, norm_eps=1e-5),
-        "nano": ModelConfig(dim=64, n_layers=2, n_heads=4, vocab_size=4096, max_seq_len=128, multiple_of=32),
-        "mini": ModelConfig(dim=192, n_layers=4, n_heads=6, vocab_size=4096, max_seq_len=256, multiple_of=32),
+        "nano": ModelConfig(
+            dim=64, n_layers=2, n_heads=4, vocab_size=4096, max_seq_len=128, multiple_of=32
+        ),
+        "mini": ModelConfig(
+            dim=192, n_layers=4, n_heads=6, vocab_size=4096, max_seq_len=256, multiple_of=32
+        ),
     },
     aliases={"33B": "30B"},
 )

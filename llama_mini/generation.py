@@ -1,0 +1,128 @@
+"""Decoding: from logits to the next token, and on to a text."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from llama_mini.cache import KVCache
+from llama_mini.model import Transformer
+
+
+def apply_temperature(logits: Tensor, temperature: float) -> Tensor:
+    """Logits to probabilities; below 1 the likely grow likelier, above 1 the odds even out.
+
+    logits (..., vocab) → probabilities (..., vocab) float32. At temperature 0 the largest logit has
+    probability 1, and the first one does on a tie. Raises ValueError below 0.
+    """
+    if temperature < 0:
+        raise ValueError(f"temperature must be 0 (greedy) or more; got {temperature}.")
+    if temperature == 0:
+        return torch.zeros_like(logits, dtype=torch.float32).scatter(
+            -1, logits.argmax(-1, keepdim=True), 1.0
+        )
+    return torch.softmax(logits.float() / temperature, dim=-1)
+
+
+def top_k(probabilities: Tensor, k: int) -> Tensor:
+    """Keep the k likeliest tokens and renormalise; exactly k, also among equals.
+
+    probabilities (..., vocab) → the same shape. Raises ValueError if k is below 1.
+    """
+    if k < 1:
+        raise ValueError(f"top_k must keep at least 1 token; got {k}.")
+    values, indices = probabilities.topk(min(k, probabilities.shape[-1]), dim=-1)
+    kept = torch.zeros_like(probabilities).scatter(-1, indices, values)
+    return kept / kept.sum(dim=-1, keepdim=True)
+
+
+def top_p(probabilities: Tensor, p: float) -> Tensor:
+    """Keep the likeliest tokens whose probabilities add up to p, and renormalise.
+
+    probabilities (..., vocab) → the same shape. The token that crosses p stays, so at least one is
+    always left. Source: nucleus sampling, Holtzman et al. 2019. Raises ValueError unless 0 < p ≤ 1.
+    """
+    if not 0 < p <= 1:
+        raise ValueError(f"top_p must be above 0 and at most 1; got {p}.")
+    values, indices = probabilities.sort(dim=-1, descending=True, stable=True)
+    # Rounding can carry the sum past 1, which must not cost p = 1 its rarest tokens.
+    mass_before = (values.cumsum(dim=-1) - values).clamp(max=1.0)
+    kept = torch.zeros_like(probabilities).scatter(
+        -1, indices, values.masked_fill(mass_before > p, 0.0)
+    )
+    return kept / kept.sum(dim=-1, keepdim=True)
+
+
+@torch.no_grad()
+def stream(
+    model: Transformer,
+    tokens: Tensor,
+    max_new_tokens: int,
+    temperature: float = 0.0,
+    top_p: float = 1.0,
+    top_k: int | None = None,
+    generator: torch.Generator | None = None,
+) -> Iterator[Tensor]:
+    """Like `generate`, but yield each new column of tokens (batch,) as soon as it is drawn."""
+    batch, prompt_len = _checked(model, tokens, max_new_tokens)
+    weight = model.tok_embeddings.weight
+    capacity = prompt_len + max_new_tokens
+    cache = KVCache(model.config, batch, capacity, device=tokens.device, dtype=weight.dtype)
+    for _ in range(max_new_tokens):
+        logits = model(tokens, cache=cache)[:, -1]  # (batch, vocab)
+        chosen = sample(logits, temperature, top_p, top_k, generator)
+        yield chosen
+        tokens = chosen[:, None]
+
+
+def generate(
+    model: Transformer,
+    tokens: Tensor,
+    max_new_tokens: int,
+    temperature: float = 0.0,
+    top_p: float = 1.0,
+    top_k: int | None = None,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Continue each prompt by max_new_tokens tokens, computing every position once.
+
+    tokens (batch, seq) → (batch, seq + max_new_tokens), the prompt first. Temperature 0 is greedy.
+    Raises ValueError if the result would be longer than the model's max_seq_len.
+    """
+    columns = stream(model, tokens, max_new_tokens, temperature, top_p, top_k, generator)
+    return torch.cat([tokens, *(column[:, None] for column in columns)], dim=1)
+
+
+def sample(
+    logits: Tensor,
+    temperature: float,
+    p: float = 1.0,
+    k: int | None = None,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Draw one token from each row of logits (batch, vocab) → (batch,) int64.
+
+    Temperature first, then top-k, then top-p. Greedy draws nothing, so it needs no generator.
+    """
+    if temperature == 0:
+        return logits.argmax(dim=-1)
+    probabilities = apply_temperature(logits, temperature)
+    if k is not None:
+        probabilities = top_k(probabilities, k)
+    if p < 1:
+        probabilities = top_p(probabilities, p)
+    return torch.multinomial(probabilities, 1, generator=generator).squeeze(-1)
+
+
+def _checked(model: Transformer, tokens: Tensor, max_new_tokens: int) -> tuple[int, int]:
+    if tokens.ndim != 2 or tokens.shape[1] == 0:
+        raise ValueError(
+            f"The prompt must be (batch, seq) with seq at least 1; got {tuple(tokens.shape)}."
+        )
+    room = model.config.max_seq_len - tokens.shape[1]
+    if not 0 <= max_new_tokens <= room:
+        raise ValueError(
+            f"max_new_tokens must be from 0 to {max(room, 0)}: the prompt has {tokens.shape[1]} "
+            f"tokens and the model max_seq_len {model.config.max_seq_len}; got {max_new_tokens}."
+        )
+    return tokens.shape[0], tokens.shape[1]
