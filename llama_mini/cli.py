@@ -13,6 +13,16 @@ data_app = typer.Typer(help="The data the course trains on.", no_args_is_help=Tr
 app.add_typer(data_app, name="data")
 
 
+@app.command()
+def doctor() -> None:
+    """Look at this machine and say what the course needs that is not there."""
+    from llama_mini import doctor as examination
+
+    report = examination.examine()
+    typer.echo(report)
+    raise typer.Exit(0 if report.ready else 1)
+
+
 def main() -> None:
     """Run the command line."""
     app()

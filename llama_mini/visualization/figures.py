@@ -35,7 +35,9 @@ STYLE: dict[str, Any] = {
 }
 
 
-def subplots(rows: int = 1, columns: int = 1, width: float = 7.5, height: float = 3.4, **options: Any):
+def subplots(
+    rows: int = 1, columns: int = 1, width: float = 7.5, height: float = 3.4, **options: Any
+):
     """A figure in the course's style and its axes, like matplotlib's; sizes in inches.
 
     It belongs to no global state, so nothing is drawn twice and nothing has to be closed.
@@ -55,7 +57,7 @@ def to_png(figure: Figure) -> bytes:
 
 
 def to_html(figure: Figure, alt: str) -> str:
-    """The figure as an `<img>` with its text alternative. Raises ValueError if `alt` says nothing."""
+    """The figure as an `<img>` with its text alternative. Raises ValueError if `alt` is empty."""
     data = base64.b64encode(to_png(figure)).decode("ascii")
     return (
         f'<img src="data:image/png;base64,{data}" alt="{html.escape(_described(alt), quote=True)}" '
@@ -77,7 +79,7 @@ class Shown:
 
 
 def show(figure: Figure, alt: str) -> Shown:
-    """Show a figure: make this the last expression of a cell, or hand it to `IPython.display.display`.
+    """Show a figure: make this the last expression of a cell, or hand it to IPython's `display`.
 
     `alt` is one or two sentences that say what the figure shows. Raises ValueError without it.
     """
