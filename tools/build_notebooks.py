@@ -1,0 +1,364 @@
+"""Build every notebook of the course from lessons/ and from the package's own source.
+
+  python tools/build_notebooks.py            write notebooks/, exercises/ and solutions/
+  python tools/build_notebooks.py --check    change nothing; list what differs and exit with 1
+
+A lesson is one Python file, lessons/NN_name.py, in jupytext's py:percent format: a cell starts with
+`# %%` (code) or `# %% [markdown]`. Its first heading is its title, and its first code cell is the
+one import line of the course (see SETUP in this file). It becomes
+
+  notebooks/NN_name.ipynb    the lesson
+  exercises/NN_name.ipynb    what the learner fills in     (only if the lesson has exercises)
+  solutions/NN_name.ipynb    the same, solved              (only if the lesson has exercises)
+
+An exercise is an empty code cell that names a symbol of the package, after a markdown cell that
+says what to do. Both leave the lesson, which points to the exercise notebook in their place:
+
+  # %% [markdown] tags=["exercise-text"]
+  # Write the norm. Take the mean square in float32.
+
+  # %% tags=["exercise"] symbol="llama_mini.norm:RMSNorm" given=["__init__"]
+
+The stub and the solution are cut from the package's source, so there is nothing to copy and nothing
+to keep in step. `given` names methods that the learner gets whole. Minutes, difficulty and
+prerequisites come from the exercise's casebook. A cell tagged "shared" is in all three notebooks;
+any other tag stays with its cell.
+"""
+
+import argparse
+import hashlib
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jupytext
+import nbformat
+from nbformat.notebooknode import NotebookNode
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from llama_mini.course.derive import exercise_cell, solution_cell  # noqa: E402
+
+SETUP = "from llama_mini.course import check, hint, overlay, progress, solution"
+FOLDERS = ("notebooks", "exercises", "solutions")
+
+_OWN_TAGS = {"exercise", "exercise-text", "shared"}
+_KNOWN_METADATA = {"tags", "symbol", "given", "lines_to_next_cell"}
+
+
+class LessonError(ValueError):
+    """A lesson that cannot be built; the message names the file and the cell."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a lesson. `symbol` and `given` belong to a cell tagged "exercise"."""
+
+    kind: str
+    source: str
+    tags: tuple[str, ...] = ()
+    symbol: str | None = None
+    given: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """`llama_mini.norm:RMSNorm` → `RMSNorm`."""
+        return (self.symbol or "").partition(":")[2]
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A lesson's file name without its ending, its title, and its cells."""
+
+    stem: str
+    title: str
+    cells: tuple[Cell, ...]
+
+    @property
+    def exercises(self) -> list[Cell]:
+        """The cells that name a symbol to write."""
+        return [cell for cell in self.cells if "exercise" in cell.tags]
+
+
+def read_lesson(path: Path) -> Lesson:
+    """Parse one lesson. Raises LessonError if it does not keep to the markup."""
+    document = jupytext.reads(path.read_text(encoding="utf-8"), fmt="py:percent")
+    cells: list[Cell] = []
+    for number, node in enumerate(document.cells, start=1):
+        where = f"{path.name}, cell {number}"
+        metadata = dict(node.metadata)
+        if unknown := sorted(set(metadata) - _KNOWN_METADATA):
+            raise LessonError(f"{where}: unknown cell option {', '.join(unknown)}.")
+        cell = Cell(
+            node.cell_type,
+            node.source.strip("\n"),
+            tuple(metadata.get("tags", ())),
+            metadata.get("symbol"),
+            tuple(metadata.get("given", ())),
+        )
+        _demand_sound(cell, where)
+        cells.append(cell)
+    _demand_order(cells, path.name)
+    return Lesson(path.stem, _title(cells, path.name), tuple(cells))
+
+
+def _demand_sound(cell: Cell, where: str) -> None:
+    if ("exercise" in cell.tags) != (cell.symbol is not None):
+        raise LessonError(f'{where}: tags=["exercise"] and symbol="module:name" go together.')
+    if cell.symbol and (cell.kind != "code" or cell.source):
+        raise LessonError(
+            f"{where}: an exercise is an empty code cell; the package has its code. "
+            "Put its text in a markdown cell before it, tagged exercise-text."
+        )
+    if "exercise-text" in cell.tags and cell.kind != "markdown":
+        raise LessonError(f"{where}: a cell tagged exercise-text must be markdown.")
+    if not cell.symbol and not cell.source:
+        raise LessonError(f"{where}: the cell is empty.")
+
+
+def _demand_order(cells: Sequence[Cell], name: str) -> None:
+    code = [cell for cell in cells if cell.kind == "code"]
+    if not code or code[0].source != SETUP:
+        raise LessonError(f"{name}: the first code cell must be this line alone:\n{SETUP}")
+    for before, cell in zip([None, *cells], cells, strict=False):
+        told = before is not None and "exercise-text" in before.tags
+        if cell.symbol and not told:
+            raise LessonError(f"{name}: {cell.symbol} needs an exercise-text cell right before it.")
+        if told and not cell.symbol:
+            raise LessonError(f"{name}: an exercise-text cell is not followed by its exercise.")
+    if cells and "exercise-text" in cells[-1].tags:
+        raise LessonError(f"{name}: an exercise-text cell is not followed by its exercise.")
+    twice = [s for s, n in Counter(c.symbol for c in cells if c.symbol).items() if n > 1]
+    if twice:
+        raise LessonError(f"{name}: {', '.join(twice)} is an exercise twice.")
+
+
+def _title(cells: Sequence[Cell], name: str) -> str:
+    for cell in cells:
+        first_line = cell.source.partition("\n")[0]
+        if cell.kind == "markdown" and first_line.startswith("# "):
+            return first_line.removeprefix("# ").strip()
+    raise LessonError(f"{name}: no markdown cell starts with a title, `# …`.")
+
+
+# The three notebooks
+
+
+def lesson_notebook(lesson: Lesson) -> NotebookNode:
+    """The lesson, with a pointer where an exercise stands."""
+    cells: list[Cell] = []
+    for cell in lesson.cells:
+        if cell.symbol:
+            cells.append(Cell("markdown", _pointer(lesson, cell)))
+        elif "exercise-text" not in cell.tags:
+            cells.append(cell)
+    return _notebook(cells)
+
+
+def exercise_notebook(lesson: Lesson) -> NotebookNode:
+    """For each exercise its text, a stub, the line that checks it, and help to uncomment."""
+    intro = (
+        f"# {lesson.title}: exercises\n\n"
+        f"These belong to the lesson `notebooks/{lesson.stem}.ipynb`. Replace each "
+        "`raise NotImplementedError` by your own code, then run the cell and the `check` below it. "
+        "When it says *correct*, your code is saved and the package can run on it."
+    )
+    return _notebook([Cell("markdown", intro), *_workbook(lesson, solved=False)])
+
+
+def solution_notebook(lesson: Lesson) -> NotebookNode:
+    """The exercise notebook with the package's own code in place of the stubs."""
+    intro = (
+        f"# {lesson.title}: solutions\n\n"
+        f"The package's own code for the exercises of `notebooks/{lesson.stem}.ipynb`. It is one "
+        "good answer, not the only one: `check` accepts any code that computes the same."
+    )
+    return _notebook([Cell("markdown", intro), *_workbook(lesson, solved=True)])
+
+
+def _workbook(lesson: Lesson, *, solved: bool) -> Iterator[Cell]:
+    yield Cell("code", SETUP)
+    text = ""
+    for cell in lesson.cells:
+        if "shared" in cell.tags:
+            yield cell
+        elif "exercise-text" in cell.tags:
+            text = cell.source
+        elif cell.symbol:
+            yield Cell("markdown", f"## `{cell.name}`\n\n{_facts(cell)}\n\n{text}")
+            if solved:
+                yield Cell("code", solution_cell(cell.symbol))
+            else:
+                yield Cell("code", exercise_cell(cell.symbol, cell.given))
+            yield Cell("code", f"check({cell.name})")
+            if not solved:
+                name = _casebook(cell).name
+                yield Cell(
+                    "code",
+                    "# Stuck? Remove the # before hint and run this cell, again for the next one.\n"
+                    f'# hint("{name}")\n'
+                    f'# solution("{name}")',
+                )
+
+
+def _pointer(lesson: Lesson, cell: Cell) -> str:
+    return (
+        f"## Exercise: `{cell.name}`\n\n{_facts(cell)}\n\n"
+        f"Write it in [your exercise notebook](../my_llama_mini/exercises/{lesson.stem}.ipynb). "
+        f"To look only: [the exercise](../exercises/{lesson.stem}.ipynb), "
+        f"[a solution](../solutions/{lesson.stem}.ipynb)."
+    )
+
+
+def _facts(cell: Cell) -> str:
+    exercise = _casebook(cell)
+    facts = [f"{exercise.minutes} minutes", f"difficulty {exercise.difficulty} of 5"]
+    if exercise.prerequisites:
+        facts.append("builds on " + ", ".join(f"`{name}`" for name in exercise.prerequisites))
+    return "*" + " · ".join(facts) + "*"
+
+
+def _casebook(cell: Cell) -> Any:
+    # Imported late: lessons without exercises build without the grader and what it needs.
+    from llama_mini.course import EXERCISES
+
+    for exercise in EXERCISES.values():
+        if exercise.symbol == cell.symbol:
+            return exercise
+    raise LessonError(
+        f"{cell.symbol} has no casebook. Add one in llama_mini/course/casebook/; "
+        f"there are {', '.join(sorted(EXERCISES)) or 'none'}."
+    )
+
+
+def _notebook(cells: Sequence[Cell]) -> NotebookNode:
+    seen: Counter[tuple[str, str]] = Counter()
+    nodes = []
+    for cell in cells:
+        key = (cell.kind, cell.source)
+        seen[key] += 1
+        make = nbformat.v4.new_code_cell if cell.kind == "code" else nbformat.v4.new_markdown_cell
+        node = make(cell.source)
+        # From the content, so that a change to one cell shows as a change to one cell.
+        node["id"] = hashlib.sha256("\0".join((*key, str(seen[key]))).encode()).hexdigest()[:12]
+        if tags := [tag for tag in cell.tags if tag not in _OWN_TAGS]:
+            node["metadata"]["tags"] = tags
+        nodes.append(node)
+    return nbformat.v4.new_notebook(
+        cells=nodes,
+        metadata={
+            "kernelspec": {
+                "display_name": "Python 3 (ipykernel)",
+                "language": "python",
+                "name": "python3",
+            },
+            "language_info": {"name": "python"},
+        },
+    )
+
+
+def to_bytes(notebook: NotebookNode) -> bytes:
+    """A valid notebook as it stands in the repository. Raises nbformat's ValidationError."""
+    notebook["nbformat"], notebook["nbformat_minor"] = 4, 5
+    nbformat.validate(notebook)
+    return (nbformat.writes(notebook, version=nbformat.NO_CONVERT).rstrip("\n") + "\n").encode()
+
+
+# All of them
+
+
+def build(root: Path) -> dict[Path, bytes]:
+    """Every notebook that `root`/lessons stands for: its path below `root`, and its bytes."""
+    built: dict[Path, bytes] = {}
+    for path in sorted((root / "lessons").glob("*.py")):
+        lesson = read_lesson(path)
+        notebooks = {"notebooks": lesson_notebook(lesson)}
+        if lesson.exercises:
+            notebooks["exercises"] = exercise_notebook(lesson)
+            notebooks["solutions"] = solution_notebook(lesson)
+        for folder, notebook in notebooks.items():
+            built[Path(folder, f"{lesson.stem}.ipynb")] = to_bytes(notebook)
+    return built
+
+
+def differences(root: Path, built: dict[Path, bytes]) -> list[str]:
+    """What is missing, different or not derived from a lesson, one line each."""
+    lines = []
+    for path, data in built.items():
+        if not (root / path).is_file():
+            lines.append(f"missing: {path.as_posix()}")
+        elif (root / path).read_bytes() != data:
+            lines.append(f"differs: {path.as_posix()}")
+    lines += [
+        f"stray:   {path.as_posix()} (no lesson makes it; delete it, or add its lesson)"
+        for path in _present(root)
+        if path not in built
+    ]
+    return lines
+
+
+def _present(root: Path) -> list[Path]:
+    return sorted(
+        path.relative_to(root)
+        for folder in FOLDERS
+        for path in (root / folder).rglob("*")
+        if path.is_file() and ".ipynb_checkpoints" not in path.parts
+    )
+
+
+def write(root: Path, built: dict[Path, bytes]) -> list[Path]:
+    """Write what is new or changed, each file whole or not at all; return those paths."""
+    changed = []
+    for path, data in built.items():
+        target = root / path
+        if target.is_file() and target.read_bytes() == data:
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        scratch = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+        scratch.write_bytes(data)
+        os.replace(scratch, target)
+        changed.append(path)
+    return changed
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="build_notebooks.py",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="compare with the files there; write nothing"
+    )
+    parser.add_argument("--root", type=Path, default=ROOT, help="the checkout (default: this one)")
+    options = parser.parse_args(arguments)
+
+    try:
+        built = build(options.root)
+    except LessonError as error:
+        print(error, file=sys.stderr)
+        return 1
+    if not options.check:
+        changed = write(options.root, built)
+        print(f"{len(built)} notebooks, {len(changed)} written.")
+        for path in changed:
+            print(f"  {path.as_posix()}")
+    found = differences(options.root, built)
+    for line in found:
+        print(line, file=sys.stderr)
+    if options.check:
+        if found:
+            print("Run: python tools/build_notebooks.py", file=sys.stderr)
+        else:
+            print(f"{len(built)} notebooks match lessons/ and the package.")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
