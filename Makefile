@@ -1,0 +1,24 @@
+# Every target is one line of tools/make.py, which works without make too (Windows).
+# Choices: make lab TORCH_INDEX_URL=… PYTHON=python3.12 ARGS="--port 9000"
+PYTHON ?= python3
+export TORCH_INDEX_URL
+
+.PHONY: help lab test setup notebooks doctor
+
+help:
+	@$(PYTHON) tools/make.py --help
+
+lab:
+	@$(PYTHON) tools/make.py lab $(ARGS)
+
+test:
+	@$(PYTHON) tools/make.py test $(ARGS)
+
+setup:
+	@$(PYTHON) tools/make.py setup $(ARGS)
+
+notebooks:
+	@$(PYTHON) tools/make.py notebooks $(ARGS)
+
+doctor:
+	@$(PYTHON) tools/make.py doctor $(ARGS)
