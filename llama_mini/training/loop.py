@@ -1,0 +1,288 @@
+"""The training loop: read a batch, measure the loss, follow the gradient, note what happened."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import nn
+
+from llama_mini import model as architecture
+from llama_mini import paths, slots
+from llama_mini.config import ModelConfig
+from llama_mini.data.packing import TokenShards
+from llama_mini.tokenizer.sentencepiece import Tokenizer
+from llama_mini.training import (
+    checkpoint,
+    interrupt,
+    loss,
+    optimizer,
+    plan,
+    precision,
+    runs,
+    schedule,
+)
+from llama_mini.training.baseline import Bigram
+from llama_mini.training.batches import Batches
+from llama_mini.training.checkpoint import Checkpoint
+from llama_mini.training.metrics import MetricsLog
+from llama_mini.training.pace import Pace
+from llama_mini.training.settings import TrainSettings
+from llama_mini.training.validation import Validation
+
+
+@dataclass(frozen=True)
+class Update:
+    """What one update did.
+
+    step: updates done so far. total_steps: in all, or None while the pace is being measured.
+    loss: nats per token of this batch, before the update. grad_norm: before clipping.
+    tokens: read so far. seconds: spent so far. validation_loss: nats per token on a fixed sample of
+    the validation split, where this update was followed by such a look, else None.
+    """
+
+    step: int
+    total_steps: int | None
+    loss: float
+    lr: float
+    grad_norm: float
+    tokens: int
+    tokens_per_second: float
+    seconds: float
+    validation_loss: float | None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """A forecast from the run's own average pace."""
+        if self.total_steps is None:
+            return None
+        return self.seconds / self.step * (self.total_steps - self.step)
+
+
+class Trainer:
+    """A run in progress, update by update; whatever ends it early leaves a checkpoint to resume.
+
+    `for update in Trainer(settings).steps(): ...` trains and lets you look: `model`, `tokenizer`
+    and `step` are there at every moment. A new run gets a new folder; `Trainer.resume` continues
+    one. Raises FileNotFoundError without a built mix, KeyError for an unknown config,
+    FileExistsError if the run's name is taken, ValueError if the settings do not fit together.
+    """
+
+    def __init__(self, settings: TrainSettings) -> None:
+        settings = plan.resolve(settings)
+        self._open_data(settings)
+        self._build(settings, plan.model_config(settings, self.train_tokens.vocab_size))
+        self._saved_step = 0
+        self.run = runs.create(settings.run, self._checkpoint(), self.tokenizer.path)
+
+    @classmethod
+    def resume(cls, run: str | None = None, **given: Any) -> "Trainer":
+        """Continue a run, the newest if none is named, exactly where its last checkpoint is.
+
+        given: settings the caller insists on; ValueError names those that the run was not made
+        with, because half a run with each would be neither. `data` may point to another copy of
+        the same mix. Raises FileNotFoundError if there is no such run.
+        """
+        trainer = cls.__new__(cls)
+        trainer.run = runs.find(run)
+        saved = checkpoint.load(trainer.run.last)
+        settings = TrainSettings.from_dict(saved.settings)
+        plan.refuse_other_settings(trainer.run.name, settings, given)
+        settings = replace(settings, data=given.get("data") or settings.data)
+        trainer._open_data(settings)
+        plan.refuse_other_data(
+            trainer.run.name,
+            saved.data_digest,
+            trainer.train_tokens.digest,
+            trainer.data_folder,
+        )
+        trainer._build(settings, ModelConfig.from_dict(saved.params))
+        trainer._restore(saved)
+        return trainer
+
+    @property
+    def finished(self) -> bool:
+        """Whether all updates are done."""
+        return self.total_steps is not None and self.step >= self.total_steps
+
+    @cached_property
+    def bigram(self) -> Bigram:
+        """The baseline, counted on this run's training split when first asked for."""
+        return Bigram.fit(self.train_tokens)
+
+    def steps(self) -> Iterator[Update]:
+        """Train to the end, one update at a time.
+
+        Stop whenever you like, with `break`, Ctrl-C or the kernel's stop button: the last whole
+        update is saved. Raises FloatingPointError if the loss is no longer a number.
+        """
+        try:
+            with MetricsLog(self.run.metrics_file, after_step=self.step) as log:
+                while not self.finished:
+                    with interrupt.held_back():
+                        update = self._advance(log)
+                    yield update
+        finally:
+            if self.step > self._saved_step:
+                self.save()
+
+    def save(self) -> None:
+        """Write the state to the run's `last.pt`, whole or not at all."""
+        checkpoint.save(self.run.last, self._checkpoint())
+        self._saved_step = self.step
+
+    def validation_loss(self) -> float:
+        """Nats per token over the whole validation split."""
+        return self.validation.model_loss(self.model, self.dtype)
+
+    def bigram_loss(self) -> float:
+        """Nats per token of the baseline over the same tokens."""
+        return self.validation.baseline_loss(self.bigram)
+
+    def _advance(self, log: MetricsLog) -> Update:
+        """One update, the look at the validation split if it is time, and the line in the log."""
+        started = time.perf_counter()
+        lr = self._learning_rate()
+        batch_loss, grad_norm = self._update(lr)
+        self.step += 1
+        updated = time.perf_counter()
+        self._pace.note(updated - started)
+
+        validation_loss = None
+        if self._time_to_look():
+            validation_loss = self.quick_validation.model_loss(self.model, self.dtype)
+        update = Update(
+            step=self.step,
+            total_steps=self.total_steps,
+            loss=batch_loss,
+            lr=lr,
+            grad_norm=grad_norm,
+            tokens=self.step * self.tokens_per_update,
+            tokens_per_second=self.tokens_per_update / self._pace.seconds_per_update,
+            seconds=self.seconds + time.perf_counter() - started,
+            validation_loss=validation_loss,
+        )
+        # The line comes before the checkpoint: a resumed run can drop a line, not invent one.
+        log.write(vars(update))
+        if validation_loss is not None:
+            self._keep(validation_loss)
+            self._look_seconds = time.perf_counter() - updated
+        self.seconds += time.perf_counter() - started
+        if self.total_steps is None:
+            self._fix_the_end()
+        return update
+
+    def _update(self, lr: float) -> tuple[float, float]:
+        """Change the weights once; the loss before the change, and the gradient's norm."""
+        inputs, targets = self.batches.batch(self.step)
+        inputs, targets = inputs.to(self.device), targets.to(self.device)
+        with precision.autocast(self.device, self.dtype):
+            logits = self.model(inputs)
+        batch_loss = loss.next_token_loss(logits, targets)
+        if not math.isfinite(batch_loss.item()):
+            raise FloatingPointError(
+                f"The loss of update {self.step + 1} is {batch_loss.item()}. The weights before it "
+                f"are saved in {self.run.last}. Start again with a lower --lr than "
+                f"{self.settings.lr:g}, or with --precision fp32."
+            )
+        batch_loss.backward()
+        grad_norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm)
+        optimizer.set_learning_rate(self.optimizer, lr)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return batch_loss.item(), grad_norm.item()
+
+    def _learning_rate(self) -> float:
+        # While the pace is being measured, the end is far away and the warm-up is at its start.
+        total = self.total_steps or 10 * (self.settings.warmup_steps + self.step + 1)
+        warmup = schedule.warmup_length(self.settings.warmup_steps, total)
+        return schedule.learning_rate(
+            self.step, self.settings.lr, warmup, total, self.settings.final_lr_fraction
+        )
+
+    def _time_to_look(self) -> bool:
+        if self.step == 1 or self.finished:
+            return True
+        if self.total_steps is None:
+            return False
+        return self.step % max(1, self.total_steps // self.settings.evaluations) == 0
+
+    def _keep(self, validation_loss: float) -> None:
+        """Write the checkpoint, and a second one if this is the best so far."""
+        if validation_loss < self.best_loss:
+            self.best_loss = validation_loss
+            checkpoint.save(self.run.best, self._checkpoint())
+        self.save()
+
+    def _fix_the_end(self) -> None:
+        """Once the pace is known, choose the last update, so that the schedule ends on time."""
+        budget = 60 * self.settings.minutes
+        if not self._pace.known(budget):
+            return
+        last_look = self._look_seconds * self.validation.n_tokens / self.quick_validation.n_tokens
+        looks = self.settings.evaluations * self._look_seconds + last_look
+        self.total_steps = self.step + self._pace.updates_in(budget - self.seconds - looks)
+
+    def _open_data(self, settings: TrainSettings) -> None:
+        self.data_folder = settings.data or paths.mix_dir()
+        self.train_tokens = TokenShards(self.data_folder, "train")
+        self.validation_tokens = TokenShards(self.data_folder, "validation")
+        self.tokenizer = Tokenizer(self.data_folder / "tokenizer.model")
+
+    def _build(self, settings: TrainSettings, config: ModelConfig) -> None:
+        seq_len = settings.seq_len or config.max_seq_len
+        self.settings, self.config = settings, config
+        self.device = torch.device(settings.device)
+        self.dtype = precision.choose(settings.precision, self.device)
+        torch.set_num_threads(settings.threads or torch.get_num_threads())
+        torch.manual_seed(settings.seed)
+        self.model = architecture.Transformer(config).to(self.device)
+        self.optimizer = optimizer.adamw(
+            self.model, settings.lr, (settings.beta1, settings.beta2), settings.weight_decay
+        )
+        self.batches = Batches(self.train_tokens, settings.batch_size, seq_len, settings.seed)
+        self.validation = Validation(self.validation_tokens, seq_len)
+        self.quick_validation = Validation(self.validation_tokens, seq_len, settings.quick_windows)
+        self.step, self.total_steps, self.seconds = 0, settings.steps, 0.0
+        self.best_loss = math.inf
+        self.tokens_per_update = settings.batch_size * seq_len
+        self._pace = Pace()
+        self._look_seconds = 0.0
+
+    def _checkpoint(self) -> Checkpoint:
+        return Checkpoint(
+            model=self.model.state_dict(),
+            optimizer=self.optimizer.state_dict(),
+            rng=checkpoint.rng_state(self.device),
+            step=self.step,
+            total_steps=self.total_steps,
+            seconds=self.seconds,
+            best_loss=self.best_loss,
+            data_digest=self.train_tokens.digest,
+            settings=self.settings.to_dict(),
+            params=self.config.to_dict(),
+            learner_slots=slots.filled(),
+        )
+
+    def _restore(self, saved: Checkpoint) -> None:
+        self.model.load_state_dict(saved.model)
+        self.optimizer.load_state_dict(saved.optimizer)
+        checkpoint.restore_rng(saved.rng, self.device)
+        self.step, self.total_steps, self.seconds = saved.step, saved.total_steps, saved.seconds
+        self.best_loss = saved.best_loss
+        self._saved_step = saved.step
+
+
+def train(settings: TrainSettings, on_update: Callable[[Update], None] | None = None) -> Trainer:
+    """Run a training to its end and hand back its Trainer, which holds the model and the results.
+
+    on_update: called after every update, with what it did.
+    """
+    trainer = Trainer(settings)
+    for update in trainer.steps():
+        if on_update is not None:
+            on_update(update)
+    return trainer

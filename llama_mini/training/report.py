@@ -1,0 +1,73 @@
+"""What a finished run amounts to: its loss, the bar it had to clear, and a page of its prose."""
+
+from dataclasses import dataclass
+
+from llama_mini import model as architecture
+from llama_mini import slots
+from llama_mini.training import files
+from llama_mini.training.loop import Trainer
+from llama_mini.training.sample import stream_text
+
+PROMPT = "The people of the city"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The result of a run.
+
+    parameters: learned numbers. tokens: read in training. seconds: of training.
+    validation_loss, bigram_loss: nats per token over the same validation_tokens.
+    code: whose code ran. sample: text the model wrote after `PROMPT`.
+    """
+
+    run: str
+    parameters: int
+    steps: int
+    tokens: int
+    seconds: float
+    tokens_per_second: float
+    precision: str
+    validation_tokens: int
+    validation_loss: float
+    bigram_loss: float
+    code: str
+    sample: str
+
+    @property
+    def beats_bigram(self) -> bool:
+        """Whether the model learned more than pairs."""
+        return self.validation_loss < self.bigram_loss
+
+    def __str__(self) -> str:
+        verdict = "below" if self.beats_bigram else "NOT below"
+        return (
+            f"Run {self.run}: {self.parameters / 1e6:.1f} M parameters, {self.steps:,} updates, "
+            f"{self.tokens / 1e6:.1f} M tokens in {self.seconds / 60:.1f} min "
+            f"({self.tokens_per_second:,.0f} tokens/s, {self.precision})\n"
+            f"Validation loss {self.validation_loss:.3f} nats/token over "
+            f"{self.validation_tokens:,} tokens, {verdict} the smoothed bigram's "
+            f"{self.bigram_loss:.3f}\n"
+            f"Ran on: {self.code}\n\n"
+            f"{self.sample.strip()}"
+        )
+
+
+def summarize(trainer: Trainer) -> Summary:
+    """Measure a run on the whole validation split, let it write, and keep that in summary.json."""
+    tokens = trainer.step * trainer.tokens_per_update
+    summary = Summary(
+        run=trainer.run.name,
+        parameters=architecture.parameter_count(trainer.config),
+        steps=trainer.step,
+        tokens=tokens,
+        seconds=trainer.seconds,
+        tokens_per_second=tokens / trainer.seconds if trainer.seconds else 0.0,
+        precision=trainer.settings.precision,
+        validation_tokens=trainer.validation.n_tokens,
+        validation_loss=trainer.validation_loss(),
+        bigram_loss=trainer.bigram_loss(),
+        code=slots.describe(),
+        sample="".join(stream_text(trainer.model, trainer.tokenizer, PROMPT)),
+    )
+    files.write_json(trainer.run.summary_file, vars(summary))
+    return summary
