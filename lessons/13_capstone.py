@@ -123,7 +123,7 @@ summary = summarize(trainer)
 print(
     f"{summary.tokens:,} tokens in {summary.steps:,} updates, {summary.tokens_per_second:,.0f} tokens a second"
 )
-print(f"a guess without knowledge  {math.log(len(range(mini.vocab_size))):.3f} nats per token")
+print(f"a guess without knowledge  {math.log(mini.vocab_size):.3f} nats per token")
 print(f"smoothed bigram            {summary.bigram_loss:.3f}")
 print(
     f"your model                 {summary.validation_loss:.3f}   on the same {summary.validation_tokens:,} tokens"
