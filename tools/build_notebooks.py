@@ -5,7 +5,7 @@
 
 A lesson is one Python file, lessons/NN_name.py, in jupytext's py:percent format: a cell starts with
 `# %%` (code) or `# %% [markdown]`. Its first heading is its title, and its first code cell is the
-one import line of the course (see SETUP in this file). It becomes
+one import line of the course (SETUP in tools/lesson.py). It becomes
 
   notebooks/NN_name.ipynb    the lesson
   exercises/NN_name.ipynb    what the learner fills in     (only if the lesson has exercises)
@@ -31,122 +31,22 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jupytext
 import nbformat
 from nbformat.notebooknode import NotebookNode
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from lesson import SETUP, Cell, Lesson, LessonError, read_lesson  # noqa: E402
+
 from llama_mini.course.derive import exercise_cell, solution_cell  # noqa: E402
 
-SETUP = "from llama_mini.course import check, hint, overlay, progress, solution"
 FOLDERS = ("notebooks", "exercises", "solutions")
 
 _OWN_TAGS = {"exercise", "exercise-text", "shared"}
-_KNOWN_METADATA = {"tags", "symbol", "given", "lines_to_next_cell"}
-
-
-class LessonError(ValueError):
-    """A lesson that cannot be built; the message names the file and the cell."""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One cell of a lesson. `symbol` and `given` belong to a cell tagged "exercise"."""
-
-    kind: str
-    source: str
-    tags: tuple[str, ...] = ()
-    symbol: str | None = None
-    given: tuple[str, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """`llama_mini.norm:RMSNorm` → `RMSNorm`."""
-        return (self.symbol or "").partition(":")[2]
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """A lesson's file name without its ending, its title, and its cells."""
-
-    stem: str
-    title: str
-    cells: tuple[Cell, ...]
-
-    @property
-    def exercises(self) -> list[Cell]:
-        """The cells that name a symbol to write."""
-        return [cell for cell in self.cells if "exercise" in cell.tags]
-
-
-def read_lesson(path: Path) -> Lesson:
-    """Parse one lesson. Raises LessonError if it does not keep to the markup."""
-    document = jupytext.reads(path.read_text(encoding="utf-8"), fmt="py:percent")
-    cells: list[Cell] = []
-    for number, node in enumerate(document.cells, start=1):
-        where = f"{path.name}, cell {number}"
-        metadata = dict(node.metadata)
-        if unknown := sorted(set(metadata) - _KNOWN_METADATA):
-            raise LessonError(f"{where}: unknown cell option {', '.join(unknown)}.")
-        cell = Cell(
-            node.cell_type,
-            node.source.strip("\n"),
-            tuple(metadata.get("tags", ())),
-            metadata.get("symbol"),
-            tuple(metadata.get("given", ())),
-        )
-        _demand_sound(cell, where)
-        cells.append(cell)
-    _demand_order(cells, path.name)
-    return Lesson(path.stem, _title(cells, path.name), tuple(cells))
-
-
-def _demand_sound(cell: Cell, where: str) -> None:
-    if ("exercise" in cell.tags) != (cell.symbol is not None):
-        raise LessonError(f'{where}: tags=["exercise"] and symbol="module:name" go together.')
-    if cell.symbol and (cell.kind != "code" or cell.source):
-        raise LessonError(
-            f"{where}: an exercise is an empty code cell; the package has its code. "
-            "Put its text in a markdown cell before it, tagged exercise-text."
-        )
-    if "exercise-text" in cell.tags and cell.kind != "markdown":
-        raise LessonError(f"{where}: a cell tagged exercise-text must be markdown.")
-    if not cell.symbol and not cell.source:
-        raise LessonError(f"{where}: the cell is empty.")
-
-
-def _demand_order(cells: Sequence[Cell], name: str) -> None:
-    code = [cell for cell in cells if cell.kind == "code"]
-    if not code or code[0].source != SETUP:
-        raise LessonError(f"{name}: the first code cell must be this line alone:\n{SETUP}")
-    for before, cell in zip([None, *cells], cells, strict=False):
-        told = before is not None and "exercise-text" in before.tags
-        if cell.symbol and not told:
-            raise LessonError(f"{name}: {cell.symbol} needs an exercise-text cell right before it.")
-        if told and not cell.symbol:
-            raise LessonError(f"{name}: an exercise-text cell is not followed by its exercise.")
-    if cells and "exercise-text" in cells[-1].tags:
-        raise LessonError(f"{name}: an exercise-text cell is not followed by its exercise.")
-    twice = [s for s, n in Counter(c.symbol for c in cells if c.symbol).items() if n > 1]
-    if twice:
-        raise LessonError(f"{name}: {', '.join(twice)} is an exercise twice.")
-
-
-def _title(cells: Sequence[Cell], name: str) -> str:
-    for cell in cells:
-        first_line = cell.source.partition("\n")[0]
-        if cell.kind == "markdown" and first_line.startswith("# "):
-            return first_line.removeprefix("# ").strip()
-    raise LessonError(f"{name}: no markdown cell starts with a title, `# …`.")
-
-
-# The three notebooks
 
 
 def lesson_notebook(lesson: Lesson) -> NotebookNode:
@@ -190,7 +90,7 @@ def _workbook(lesson: Lesson, *, solved: bool) -> Iterator[Cell]:
         elif "exercise-text" in cell.tags:
             text = cell.source
         elif cell.symbol:
-            yield Cell("markdown", f"## `{cell.name}`\n\n{_facts(cell)}\n\n{text}")
+            yield Cell("markdown", _headed(text, cell))
             if solved:
                 yield Cell("code", solution_cell(cell.symbol))
             else:
@@ -213,6 +113,14 @@ def _pointer(lesson: Lesson, cell: Cell) -> str:
         f"To look only: [the exercise](../exercises/{lesson.stem}.ipynb), "
         f"[a solution](../solutions/{lesson.stem}.ipynb)."
     )
+
+
+def _headed(text: str, cell: Cell) -> str:
+    """An exercise's text with its facts below its heading, which is the symbol by default."""
+    first_line, _, rest = text.partition("\n")
+    if not first_line.startswith("## "):
+        first_line, rest = f"## `{cell.name}`", text
+    return f"{first_line}\n\n{_facts(cell)}\n\n{rest.strip()}"
 
 
 def _facts(cell: Cell) -> str:
@@ -267,9 +175,6 @@ def to_bytes(notebook: NotebookNode) -> bytes:
     notebook["nbformat"], notebook["nbformat_minor"] = 4, 5
     nbformat.validate(notebook)
     return (nbformat.writes(notebook, version=nbformat.NO_CONVERT).rstrip("\n") + "\n").encode()
-
-
-# All of them
 
 
 def build(root: Path) -> dict[Path, bytes]:

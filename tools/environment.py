@@ -259,8 +259,8 @@ def _explain(output: str, log: Path) -> str:
         )
     elif "No matching distribution" in output:
         cause = (
-            "The package index does not have a package the course needs, for this system and "
-            f"Python {platform.python_version()}."
+            "The package index did not answer, or does not have a package the course needs for "
+            f"this system and Python {platform.python_version()}. Check the network first."
         )
     elif "Permission denied" in output:
         cause = "A file could not be written. Was .venv made by another user? Delete it and retry."

@@ -76,13 +76,13 @@ def write_settings(home: Path) -> None:
         page.write_text(json.dumps(disabled, indent=1) + "\n", encoding="utf-8")
 
 
-def command(port: int, open_browser: bool, extra: Sequence[str] = ()) -> list[str]:
-    """The command line of the server."""
+def command(root: Path, port: int, open_browser: bool, extra: Sequence[str] = ()) -> list[str]:
+    """The command line of the server, which shows the folder `root`."""
     options = [
         "--ServerApp.ip=127.0.0.1",
         f"--ServerApp.port={port}",
         "--ServerApp.port_retries=0",
-        f"--ServerApp.root_dir={ROOT}",
+        f"--ServerApp.root_dir={root}",
         f"--ServerApp.open_browser={open_browser}",
         f"--LabApp.default_url=/lab/tree/{FIRST_PAGE}",
         "--LabApp.news_url=None",
@@ -140,7 +140,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make.py lab", description=__doc__.partition("\n")[0])
     parser.add_argument("--no-browser", action="store_true", help="print the address only")
     parser.add_argument("--port", type=int, help=f"default: the first free one from {FIRST_PORT}")
+    parser.add_argument(
+        "--root", type=Path, default=ROOT, help="the folder JupyterLab shows (default: this one)"
+    )
     options, extra = parser.parse_known_args(arguments)
+    root = options.root.resolve()
 
     for copy in workspace.prepare():
         print(f"Your copy to work in: {copy}")
@@ -149,13 +153,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     port = options.port or free_port()
     token = secrets.token_hex(24)
     browser = has_browser() and not options.no_browser
-    process = subprocess.Popen(
-        command(port, browser, extra), env=environment(home, token), cwd=ROOT
-    )
+    server = command(root, port, browser, extra)
+    process = subprocess.Popen(server, env=environment(home, token), cwd=ROOT)
     signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     try:
         if wait_until_it_answers(process, f"http://127.0.0.1:{port}/api/status", token):
-            _greet(port, token, browser)
+            _greet(root, port, token, browser)
         elif process.poll() is None:
             print(f"JupyterLab has not answered for {PATIENCE} seconds; still waiting.")
         return process.wait()
@@ -165,7 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
 
 
-def _greet(port: int, token: str, browser: bool) -> None:
+def _greet(root: Path, port: int, token: str, browser: bool) -> None:
     if not browser:
         print("No browser to open here. Open this address in one on this machine:")
     else:
@@ -176,7 +179,7 @@ def _greet(port: int, token: str, browser: bool) -> None:
             "On a remote machine, first run this on your own:\n"
             f"    ssh -L {port}:127.0.0.1:{port} <user>@<this machine>"
         )
-    if ROOT not in paths.workspace().parents:
+    if root not in paths.workspace().parents:
         print(
             f"Your workspace, {paths.workspace()}, is outside the folder JupyterLab shows.\n"
             "Open the notebooks in exercises/ instead; code that passes is saved to the workspace."

@@ -1,0 +1,86 @@
+"""What a learner does on the first day, done in a real browser."""
+
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+EXPLORER = """
+import ipywidgets as widgets
+from llama_mini.visualization import figures
+from llama_mini.visualization.explore import Explorer
+
+def draw(power):
+    figure, axes = figures.subplots()
+    axes.plot([x**power for x in range(10)])
+    return figure, f"A curve of power {power:g} from 0 to 9."
+
+Explorer(draw, power=widgets.FloatSlider(1.0, min=0.0, max=3.0, step=0.5))
+"""
+
+
+def write_notebook(path: Path, *sources: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+    cells = [nbformat.v4.new_code_cell(source.strip()) for source in sources]
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
+    nbformat.write(notebook, path)
+
+
+def test_the_server_wants_its_token(lab):
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"{lab.address}/api/contents")
+    assert refused.value.code == 403
+    with urllib.request.urlopen(f"{lab.address}/api/contents?token={lab.token}") as answer:
+        assert answer.status == 200
+
+
+def test_the_printed_address_opens_the_first_page(jupyter, lab):
+    jupyter.page.goto(f"{lab.address}/lab/tree/{lab.first_page}?token={lab.token}")
+    jupyter.page.wait_for_selector(".jp-NotebookPanel .jp-Cell")
+    tab = jupyter.page.locator(".lm-mod-current .lm-TabBar-tabLabel", has_text=".ipynb")
+    assert tab.first.inner_text() == "00_start_here.ipynb"
+    assert jupyter.page.locator(".jp-Dialog").count() == 0, "a question stands in the way"
+
+
+def test_a_failing_cell_is_reported_as_an_error(jupyter, lab):
+    write_notebook(lab.root / "own" / "fails.ipynb", "print('so far')", "1 / 0")
+    jupyter.open_notebook("own/fails.ipynb")
+    jupyter.run_all()
+    assert jupyter.output_text(0) == "so far\n"
+    assert jupyter.errors() == ["cell 1: ZeroDivisionError: division by zero"]
+
+
+def test_an_explorer_answers_to_the_arrow_keys(jupyter, lab):
+    write_notebook(lab.root / "own" / "explorer.ipynb", EXPLORER)
+    jupyter.open_notebook("own/explorer.ipynb")
+    jupyter.run_all()
+    assert jupyter.errors() == []
+    move_a_slider(jupyter, 0)
+
+
+def test_a_forgotten_first_cell_is_explained(jupyter, lab):
+    write_notebook(lab.root / "own" / "forgot.ipynb", "check(len)")
+    jupyter.open_notebook("own/forgot.ipynb")
+    jupyter.run_all()
+    assert "from llama_mini.course import" in jupyter.output_text(0)
+
+
+def move_a_slider(jupyter, index: int) -> None:
+    """Press ArrowRight on a cell's first slider; the picture and its description must change."""
+    cell = jupyter.show_cell(index)
+    picture, handle = cell.locator("img").first, cell.get_by_role("slider").first
+    picture.wait_for()
+    before, described = picture.get_attribute("src"), picture.get_attribute("alt")
+    handle.focus()
+    jupyter.page.keyboard.press("ArrowRight")
+    jupyter.page.wait_for_function(
+        "([image, before]) => image.isConnected ? image.src !== before : true",
+        arg=[picture.element_handle(), before],
+    )
+    assert cell.locator("img").first.get_attribute("src") != before
+    assert cell.locator("img").first.get_attribute("alt") != described
