@@ -16,9 +16,9 @@ def causal_mask(n_queries: int, n_keys: int) -> Tensor:
 
     → (n_queries, n_keys) bool. The queries are the *last* n_queries of the n_keys positions, so the
     mask is right for a whole sequence, for the next chunk after a cache, and for one new token.
-    Raises ValueError if there are more queries than keys.
+    Raises ValueError if there are more queries than keys, or fewer than none.
     """
-    if n_queries > n_keys:
+    if not 0 <= n_queries <= n_keys:
         raise ValueError(
             f"{n_queries} queries cannot be the last positions of {n_keys} keys; "
             "n_keys counts the cached positions and the new ones."
@@ -33,8 +33,10 @@ def scaled_dot_product_attention(
 
     q (batch, heads, n_queries, head_dim), k and v (batch, heads, n_keys, head_dim), mask
     (n_queries, n_keys) bool, True where a query may look → the shape and dtype of q. The softmax is
-    taken in float32. Source: Vaswani et al. 2017, equation 1.
+    taken in float32, and a query must be allowed one key at least. Raises ValueError if the shapes
+    do not fit together or the mask is not bool. Source: Vaswani et al. 2017, equation 1.
     """
+    _demand_fit(q, k, v, mask)
     scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])  # (batch, heads, n_queries, n_keys)
     if mask is not None:
         scores = scores.masked_fill(~mask, float("-inf"))
@@ -46,8 +48,11 @@ def repeat_kv(x: Tensor, n_rep: int) -> Tensor:
     """Give each key or value head to n_rep query heads in a row.
 
     x (batch, seq, kv_heads, head_dim) → (batch, seq, kv_heads·n_rep, head_dim); head h of the
-    result is head h // n_rep of x. LLaMA 1 has n_rep = 1 throughout.
+    result is head h // n_rep of x. LLaMA 1 has n_rep = 1 throughout. Raises ValueError if n_rep is
+    below 1. Source: Ainslie et al. 2023, arXiv 2305.13245.
     """
+    if n_rep < 1:
+        raise ValueError(f"Each head is repeated at least once; got n_rep = {n_rep}.")
     return x if n_rep == 1 else x.repeat_interleave(n_rep, dim=2)
 
 
@@ -56,7 +61,10 @@ class Attention(nn.Module):
 
     forward(x, table, mask=None, cache=None): x (batch, seq, dim), table (seq, head_dim/2) the
     rotations of these positions, mask (seq, n_keys) bool, cache this layer's keys and values of the
-    positions before → (batch, seq, dim). Keys are rotated before they are cached. No biases.
+    positions before → (batch, seq, dim). The projections `wq wk wv wo` have no biases; wk and wv
+    make kv_heads heads. Queries and keys are rotated, keys before they are cached; the cache holds
+    kv_heads heads, not the repeated ones. Raises ValueError if table, mask or cache do not fit x.
+    Source: LLaMA paper, §2.2; names and order are those of Meta's code.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -86,3 +94,19 @@ class Attention(nn.Module):
         )
         mixed = scaled_dot_product_attention(q, k, v, mask)  # (batch, heads, seq, head_dim)
         return self.wo(rearrange(mixed, "batch heads seq head_dim -> batch seq (heads head_dim)"))
+
+
+def _demand_fit(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> None:
+    n_queries, n_keys = q.shape[-2], k.shape[-2]
+    if q.shape[-1] != k.shape[-1] or n_keys != v.shape[-2] or q.shape[:-2] != k.shape[:-2]:
+        raise ValueError(
+            "Queries and keys need the same batch, heads and head_dim, and each key a value; got "
+            f"q {tuple(q.shape)}, k {tuple(k.shape)}, v {tuple(v.shape)}. Axes are "
+            "(batch, heads, seq, head_dim); shared key/value heads go through repeat_kv first."
+        )
+    if mask is not None and (mask.dtype != torch.bool or mask.shape[-2:] != (n_queries, n_keys)):
+        raise ValueError(
+            f"{n_queries} queries and {n_keys} keys need a bool mask of shape "
+            f"{(n_queries, n_keys)}, True where a query may look; got {mask.dtype} of shape "
+            f"{tuple(mask.shape)}. causal_mask makes one."
+        )
