@@ -1,0 +1,81 @@
+"""Removing what was seen before: repeated paragraphs, and documents that overlap."""
+
+import hashlib
+import re
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from llama_mini.data.documents import Document
+
+_PUNCTUATION = re.compile(r"[^\w\s]")
+_DIGITS = re.compile(r"\d")
+_WORDS_PER_SHINGLE = 8
+_KEEP_ONE_SHINGLE_IN = 4
+_MULTIPLIERS = np.array([0x9E3779B97F4A7C15**k % 2**64 for k in range(8)], dtype=np.uint64)
+
+
+def normalize(paragraph: str) -> str:
+    """What counts as the same paragraph: lower case, digits as 0, no punctuation (CCNet)."""
+    bare = _PUNCTUATION.sub("", _DIGITS.sub("0", paragraph.lower()))
+    return " ".join(bare.split())
+
+
+def without_repeated_paragraphs(documents: Iterable[Document]) -> Iterator[Document]:
+    """Keep each paragraph where it occurs first, whatever document it comes back in.
+
+    A paragraph is what blank lines separate. CCNet does this with lines, and keys of 64 bits.
+    """
+    seen: set[bytes] = set()
+    for document in documents:
+        kept = []
+        for paragraph in document.text.split("\n\n"):
+            key = hashlib.sha1(normalize(paragraph).encode("utf-8")).digest()[:8]
+            if key not in seen:
+                seen.add(key)
+                kept.append(paragraph)
+        yield document.with_text("\n\n".join(kept))
+
+
+def shingles(text: str) -> set[int]:
+    """A sample of the runs of eight words in a text, as 64-bit hashes.
+
+    One in four, chosen by the hash itself, so that two texts sample their common runs alike.
+    """
+    words = normalize(text).split()
+    if len(words) < _WORDS_PER_SHINGLE:
+        return set()
+    ids = np.array([zlib.crc32(word.encode("utf-8")) for word in words], dtype=np.uint64)
+    count = len(ids) - _WORDS_PER_SHINGLE + 1
+    hashes = np.zeros(count, dtype=np.uint64)
+    for offset in range(_WORDS_PER_SHINGLE):
+        hashes += ids[offset : offset + count] * _MULTIPLIERS[offset]
+    hashes ^= hashes >> np.uint64(29)
+    hashes *= _MULTIPLIERS[3]
+    hashes ^= hashes >> np.uint64(32)
+    return set(hashes[hashes % _KEEP_ONE_SHINGLE_IN == 0].tolist())
+
+
+def without_near_duplicates(
+    documents: Iterable[Document], duplicate_above: float = 0.5, related_above: float = 0.1
+) -> Iterator[Document]:
+    """Drop documents of which more than half was seen in one earlier document; join related ones.
+
+    A document that shares more than `related_above` of its runs of words with an earlier one stays,
+    but gets that one's group, so that training and validation cannot share the story.
+    """
+    owner: dict[int, int] = {}
+    groups: list[str] = []
+    for document in documents:
+        own = shingles(document.text)
+        shared = Counter(owner[s] for s in own if s in owner)
+        best, count = max(shared.items(), key=lambda item: (item[1], -item[0]), default=(0, 0))
+        if own and count > duplicate_above * len(own):
+            continue
+        group = groups[best] if own and count > related_above * len(own) else document.group
+        for shingle in own:
+            owner.setdefault(shingle, len(groups))
+        groups.append(group)
+        yield Document(document.source, document.id, group, document.text)

