@@ -107,6 +107,59 @@ def generate(
         typer.echo()
 
 
+@data_app.command("build")
+def build_data(
+    out: Annotated[Path | None, typer.Option(help="Folder (default: the usual one).")] = None,
+    seed: Annotated[int, typer.Option(help="Of the split, the sampling and the order.")] = 0,
+    tokens: Annotated[int | None, typer.Option(min=1, help="Of the training split.")] = None,
+    vocab_size: Annotated[int, typer.Option(min=260, help="Tokens in the vocabulary.")] = 4096,
+) -> None:
+    """Fetch, clean, sample and pack the data mix. Goes on where an earlier run stopped."""
+    with _explained():
+        try:
+            from llama_mini.data import build
+        except ModuleNotFoundError as error:
+            raise ValueError(
+                f"The package {error.name} is missing. Install what the data mix needs: "
+                'pip install "llama-mini[data]", or run `make lab`.'
+            ) from error
+        report = build.build_mix(
+            out, seed=seed, vocab_size=vocab_size, total_tokens=tokens or build.TOTAL_TOKENS
+        )
+        typer.echo(f"{report}
+
+{report.folder}")
+        if report.seconds:
+            stages = ", ".join(f"{name} {time:.0f} s" for name, time in report.seconds.items())
+            typer.echo(f"Built: {stages}.")
+        else:
+            typer.echo("It was built already, and every byte of it is as it was written.")
+        typer.echo("
+Next: llama-mini data show, or llama-mini train --config mini")
+
+
+@data_app.command("show")
+def show_data(
+    documents: Annotated[int, typer.Option(min=0, help="How many to print.")] = 3,
+    source: Annotated[str | None, typer.Option(help="Of this source alone: books, c4 …")] = None,
+    split: Annotated[str, typer.Option(help="train or validation.")] = "train",
+    seed: Annotated[int, typer.Option(help="Of the choice.")] = 0,
+    data: Annotated[Path | None, typer.Option(help="A built mix (default: the usual one).")] = None,
+    characters: Annotated[int, typer.Option(min=1, help="At most so many of each.")] = 2000,
+) -> None:
+    """Print the table of a built mix, and some random documents of it to read."""
+    with _explained():
+        from llama_mini.data.show import random_documents
+        from llama_mini.data.table import format_table, mix_table
+
+        typer.echo(format_table(mix_table(data)))
+        for kind, text in random_documents(documents, source, split, seed, data):
+            shown = text[:characters] + (" …" if len(text) > characters else "")
+            typer.echo(f"
+--- {kind}, {len(text):,} characters ---
+{shown}")
+
+
 def main() -> None:
     """Run the command line."""
     app()
@@ -126,9 +179,11 @@ def _use_overlay(wanted: bool) -> None:
 @contextmanager
 def _explained() -> Iterator[None]:
     """Turn the errors that speak to the user into one message and exit code 1, without a trace."""
+    from llama_mini.data.files import DataError
+
     try:
         yield
-    except (OSError, ValueError, KeyError, FloatingPointError) as error:
+    except (DataError, OSError, ValueError, KeyError, FloatingPointError) as error:
         # str() of a KeyError would put its message in quotes, that of an OSError a number before.
         message = error.args[0] if isinstance(error, KeyError) and error.args else error
         if isinstance(error, OSError) and error.strerror:
