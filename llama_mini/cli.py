@@ -126,16 +126,13 @@ def build_data(
         report = build.build_mix(
             out, seed=seed, vocab_size=vocab_size, total_tokens=tokens or build.TOTAL_TOKENS
         )
-        typer.echo(f"{report}
-
-{report.folder}")
+        typer.echo(f"{report}\n\n{report.folder}")
         if report.seconds:
             stages = ", ".join(f"{name} {time:.0f} s" for name, time in report.seconds.items())
             typer.echo(f"Built: {stages}.")
         else:
             typer.echo("It was built already, and every byte of it is as it was written.")
-        typer.echo("
-Next: llama-mini data show, or llama-mini train --config mini")
+        typer.echo("\nNext: llama-mini data show, or llama-mini train --config mini")
 
 
 @data_app.command("show")
@@ -155,9 +152,7 @@ def show_data(
         typer.echo(format_table(mix_table(data)))
         for kind, text in random_documents(documents, source, split, seed, data):
             shown = text[:characters] + (" …" if len(text) > characters else "")
-            typer.echo(f"
---- {kind}, {len(text):,} characters ---
-{shown}")
+            typer.echo(f"\n--- {kind}, {len(text):,} characters ---\n{shown}")
 
 
 def main() -> None:
