@@ -1,0 +1,33 @@
+"""The exercises: check an answer, get a hint, see the progress, run the package on your own code.
+
+The names load when first used: a kernel may know this package without waiting for torch.
+"""
+
+import importlib
+from typing import Any
+
+_HOME = {
+    "EXERCISES": "llama_mini.course.casebook",
+    "check": "llama_mini.course.checking",
+    "check_answer": "llama_mini.course.checking",
+    "hint": "llama_mini.course.hints",
+    "overlay": "llama_mini.course.overlay",
+    "progress": "llama_mini.course.records",
+    "solution": "llama_mini.course.hints",
+}
+
+# What a notebook's first line imports.
+SETUP_LINE = "from llama_mini.course import check, hint, solution, progress, overlay"
+
+__all__ = ["EXERCISES", "check", "check_answer", "hint", "overlay", "progress", "solution"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'llama_mini.course' has no attribute {name!r}")
+    module = importlib.import_module(_HOME[name])
+    return module if name == "overlay" else getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

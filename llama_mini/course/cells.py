@@ -1,0 +1,171 @@
+"""A learner's cell: find it, cut the course's own calls out of it, run it in a namespace of its own."""
+
+import ast
+import inspect
+import linecache
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any
+
+COURSE_CALLS = frozenset({"check", "hint", "solution", "progress", "check_answer", "get_ipython"})
+COURSE_OBJECTS = frozenset({"overlay"})
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Source text that defines an exercise symbol. `place` says where it is, for a message."""
+
+    source: str
+    place: str
+
+
+def find_cell(symbol: str, answer: Any) -> Cell | None:
+    """The newest notebook cell that defines `symbol`; outside a notebook, the answer's own file.
+
+    None if there is no source to be found, as in a plain Python prompt.
+    """
+    if shell := running_shell():
+        history: list[str] = shell.user_ns.get("In", [])
+        for number in range(len(history) - 1, 0, -1):
+            if symbol in history[number] and symbol in top_level_names(history[number]):
+                return Cell(without_course_calls(history[number]), f"cell {number}")
+    return _from_file(symbol, answer)
+
+
+def running_shell() -> Any | None:
+    """The IPython shell this code runs in, or None. IPython is not imported for the question."""
+    if "IPython" not in sys.modules:
+        return None
+    return sys.modules["IPython"].get_ipython()
+
+
+def cell_that_defines(name: str) -> int | None:
+    """The number of the newest cell that defines or imports `name`, or None."""
+    shell = running_shell()
+    history: list[str] = shell.user_ns.get("In", []) if shell else []
+    numbers = [
+        n
+        for n in range(len(history) - 1, 0, -1)
+        if name in top_level_names(history[n], imports=True)
+    ]
+    return numbers[0] if numbers else None
+
+
+def top_level_names(source: str, imports: bool = False) -> set[str]:
+    """The names a piece of source defines at its top level; none if it does not parse."""
+    try:
+        body = ast.parse(source).body
+    except (SyntaxError, ValueError):
+        return set()
+    names: set[str] = set()
+    for node in body:
+        match node:
+            case (
+                ast.FunctionDef(name=name)
+                | ast.AsyncFunctionDef(name=name)
+                | ast.ClassDef(name=name)
+            ):
+                names.add(name)
+            case ast.Assign(targets=targets):
+                found = (
+                    n for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)
+                )
+                names |= {name.id for name in found if isinstance(name.ctx, ast.Store)}
+            case ast.AnnAssign(target=ast.Name(id=name), value=value) if value is not None:
+                names.add(name)
+            case ast.Import(names=aliases) | ast.ImportFrom(names=aliases) if imports:
+                names |= {alias.asname or alias.name.partition(".")[0] for alias in aliases}
+    return names
+
+
+def without_course_calls(source: str) -> str:
+    """The source without calls such as `check(RMSNorm)` at its top level; its lines keep their numbers."""
+    lines = source.encode().splitlines(keepends=True)
+    try:
+        body = ast.parse(source).body
+    except (SyntaxError, ValueError):
+        return source
+    for node in reversed(body):
+        if isinstance(node, ast.Expr) and _is_course_call(node.value):
+            first, last = node.lineno - 1, node.end_lineno - 1
+            before, after = lines[first][: node.col_offset], lines[last][node.end_col_offset :]
+            alone = not before.strip() and not after.strip(b" \t\r\n;").split(b"#")[0]
+            lines[first : last + 1] = [
+                before + (b"" if alone else b"pass") + (b"\n" if alone else after)
+            ]
+            lines[first + 1 : first + 1] = [b"\n"] * (last - first)
+    return b"".join(lines).decode()
+
+
+def load(
+    source: str, filename: str, module_name: str, module: ModuleType | None = None
+) -> ModuleType:
+    """Run source as a new module, or in the one handed in. Raises whatever the source raises.
+
+    Tracebacks show its lines: the text is registered under `filename`, whether or not there is such
+    a file.
+    """
+    module = ModuleType(module_name) if module is None else module
+    module.__file__ = filename
+    if not Path(filename).is_file():
+        linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+    # Dataclasses and inspect look a class's module up by its name.
+    sys.modules[module_name] = module
+    exec(compile(source, filename, "exec", dont_inherit=True), module.__dict__)
+    return module
+
+
+def files_of(answer: Any) -> frozenset[str]:
+    """The source files an answer's own functions were compiled from."""
+    return frozenset(code.co_filename for code in codes_of(answer))
+
+
+def codes_of(answer: Any) -> set[Any]:
+    """The code objects of a function, or of a class's own methods."""
+    members = vars(answer).values() if inspect.isclass(answer) else [answer]
+    functions = [getattr(member, "__func__", getattr(member, "fget", member)) for member in members]
+    unwrapped = [
+        inspect.unwrap(function) if callable(function) else function for function in functions
+    ]
+    return {function.__code__ for function in unwrapped if isinstance(function, FunctionType)}
+
+
+def _is_course_call(node: ast.expr) -> bool:
+    if not isinstance(node, ast.Call):
+        return False
+    name = node.func
+    while isinstance(name, ast.Attribute | ast.Call):
+        name = name.value if isinstance(name, ast.Attribute) else name.func
+    if not isinstance(name, ast.Name):
+        return False
+    whole = isinstance(node.func, ast.Name) or name.id == "get_ipython"
+    return (whole and name.id in COURSE_CALLS) or name.id in COURSE_OBJECTS
+
+
+def _from_file(symbol: str, answer: Any) -> Cell | None:
+    """The imports of the answer's file and the definition itself: what a cell would hold."""
+    try:
+        path = inspect.getsourcefile(answer)
+        text = Path(path).read_text(encoding="utf-8") if path else ""
+        body = ast.parse(text).body
+    except (TypeError, OSError, SyntaxError, ValueError):
+        return None
+    definitions = [
+        node for node in body if symbol in top_level_names(ast.get_source_segment(text, node) or "")
+    ]
+    if not definitions:
+        return None
+    imports = [node for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
+    lines = text.splitlines()
+    parts = [
+        "\n".join(lines[_start(node) - 1 : node.end_lineno]) for node in [*imports, definitions[-1]]
+    ]
+    return Cell("\n".join(parts[:-1]) + "\n\n\n" + parts[-1] + "\n", Path(path).name)
+
+
+def _start(node: ast.stmt) -> int:
+    return min(
+        [node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", []))]
+    )
