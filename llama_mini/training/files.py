@@ -23,10 +23,10 @@ def write_whole(path: Path, write: Callable[[BinaryIO], Any]) -> None:
         os.replace(beside, path)
     except BaseException as error:
         beside.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if full := _disk_full(error):
             raise OSError(
-                error.errno,
-                f"No room to write {path} ({error.strerror}). What was there before is untouched. "
+                full.errno,
+                f"No room to write {path} ({full.strerror}). What was there before is untouched. "
                 "Free some disk space, or delete old runs, then continue with --resume",
             ) from error
         raise
@@ -37,6 +37,15 @@ def write_json(path: Path, values: Any) -> None:
     """Write plain values as readable JSON, whole or not at all."""
     text = json.dumps(values, indent=2, ensure_ascii=False) + "\n"
     write_whole(path, lambda file: file.write(text.encode("utf-8")))
+
+
+def _disk_full(error: BaseException | None) -> OSError | None:
+    """The error that says so, which torch.save buries under one about its own file format."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _sync_folder(folder: Path) -> None:

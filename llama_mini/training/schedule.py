@@ -20,7 +20,7 @@ def learning_rate(
     if not 0 <= step < total_steps:
         raise ValueError(f"A run of {total_steps} updates has none with number {step}.")
     if step < warmup_steps:
-        return peak * (step + 1) / warmup_steps
+        return peak * ((step + 1) / warmup_steps)
     progress = (step - warmup_steps + 1) / (total_steps - warmup_steps)
     cosine = (1 + math.cos(math.pi * progress)) / 2  # from 1 down to 0
     return peak * (final_fraction + (1 - final_fraction) * cosine)

@@ -31,7 +31,7 @@ class TrainSettings:
     data: Path | None = None
     steps: int | None = None
     minutes: float = 6.0
-    batch_size: int = 16
+    batch_size: int = 8
     seq_len: int | None = None
     lr: float = 3e-3
     warmup_steps: int = 100

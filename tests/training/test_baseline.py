@@ -1,0 +1,91 @@
+"""The bigram baseline, and that it is measured where the model is."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from llama_mini.config import ModelConfig
+from llama_mini.data.packing import TokenShards
+from llama_mini.model import Transformer
+from llama_mini.training.baseline import Bigram
+from llama_mini.training.validation import Validation
+
+
+def test_probabilities_are_those_computed_by_hand():
+    # Pairs of 0 1 0 1 0 2 0: (0,1) twice, (1,0) twice, (0,2) once, (2,0) once; 3 is never seen.
+    bigram = Bigram(np.array([0, 1, 0, 1, 0, 2, 0], dtype=np.uint16), vocab_size=4)
+    discount = 2 / (2 + 2 * 2)
+    assert bigram.discount == pytest.approx(discount)
+    # 4 different pairs; before 0 stand two different tokens, before 1 and 2 one, before 3 none.
+    backoff = np.array([2 + 1, 1 + 1, 1 + 1, 0 + 1]) / (4 + 4)
+    after_0 = discount * 2 / 3 * backoff + np.array([0, 2 - discount, 1 - discount, 0]) / 3
+    got = np.exp(-bigram.surprise(np.zeros(4, dtype=np.uint16), np.arange(4, dtype=np.uint16)))
+    np.testing.assert_allclose(got, after_0, rtol=1e-12)
+    unseen = np.exp(-bigram.surprise(np.full(4, 3), np.arange(4)))
+    np.testing.assert_allclose(unseen, backoff, rtol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_every_context_has_a_distribution_without_zeros(seed):
+    tokens = np.random.default_rng(seed).integers(0, 12, size=200).astype(np.uint16)
+    bigram = Bigram(tokens, vocab_size=15)
+    previous, following = (axis.ravel() for axis in np.meshgrid(range(15), range(15)))
+    table = np.exp(-bigram.surprise(previous, following)).reshape(15, 15)
+    np.testing.assert_allclose(table.sum(axis=0), 1.0, rtol=1e-12)
+    assert (table > 0).all()
+
+
+def test_text_where_every_pair_repeats_still_leaves_room_for_the_unseen():
+    bigram = Bigram(np.array([0, 1] * 10, dtype=np.uint16), vocab_size=3)
+    assert np.isfinite(bigram.surprise(np.array([0]), np.array([2]))).all()
+
+
+def test_ids_near_the_16_bit_limit_do_not_overflow():
+    tokens = np.array([65535, 65534, 65535, 65533], dtype=np.uint16)
+    bigram = Bigram(tokens, vocab_size=65536)
+    seen = bigram.surprise(tokens[:1], tokens[1:2])
+    assert seen < bigram.surprise(tokens[:1], np.array([7], dtype=np.uint16))
+
+
+class Recording(Transformer):
+    """A Transformer that remembers what it was asked."""
+
+    def forward(self, tokens, cache=None):
+        self.seen.append(tokens)
+        return super().forward(tokens, cache)
+
+
+@pytest.mark.parametrize("seq_len", [7, 16, 64])
+def test_model_and_baseline_are_measured_on_every_validation_token_but_the_first(mix, seq_len):
+    tokens = TokenShards(mix, "validation")
+    validation = Validation(tokens, seq_len)
+    assert validation.n_tokens == len(tokens) - 1
+
+    config = ModelConfig(dim=8, n_layers=1, n_heads=2, vocab_size=tokens.vocab_size)
+    model = Recording(config)
+    model.seen = []
+    validation.model_loss(model)
+    read = torch.cat([batch.flatten() for batch in model.seen])
+    assert sorted(read.tolist()) == sorted(tokens.read(0, len(tokens) - 1).tolist())
+
+    bigram = Bigram.fit(TokenShards(mix, "train"))
+    everything = tokens.read(0, len(tokens))
+    straight = bigram.surprise(everything[:-1], everything[1:]).mean()
+    assert validation.baseline_loss(bigram) == pytest.approx(straight, rel=1e-12)
+
+
+def test_the_validation_loss_of_a_model_that_knows_nothing_is_log_vocab(mix):
+    tokens = TokenShards(mix, "validation")
+    model = Transformer(ModelConfig(dim=8, n_layers=1, n_heads=2, vocab_size=tokens.vocab_size))
+    torch.nn.init.zeros_(model.output.weight)
+    loss = Validation(tokens, 16).model_loss(model)
+    assert loss == pytest.approx(math.log(tokens.vocab_size), rel=1e-5)
+
+
+def test_a_quick_look_reads_windows_from_the_whole_split(mix):
+    tokens = TokenShards(mix, "validation")
+    quick = Validation(tokens, 16, max_windows=4)
+    starts = [start for start, _ in quick._windows]
+    assert len(starts) == 4 and starts[0] == 0 and starts[-1] > 0.9 * (len(tokens) - 32)
