@@ -130,7 +130,7 @@ CONFIGS: Mapping[str, ModelConfig] = _Configs(
             dim=64, n_layers=2, n_heads=4, vocab_size=4096, max_seq_len=128, multiple_of=32
         ),
         "mini": ModelConfig(
-            dim=192, n_layers=4, n_heads=6, vocab_size=4096, max_seq_len=256, multiple_of=32
+            dim=256, n_layers=4, n_heads=4, vocab_size=4096, max_seq_len=256, multiple_of=32
         ),
     },
     aliases={"33B": "30B"},
