@@ -2,7 +2,8 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable
 
 _CONTROL = [*range(0x00, 0x09), 0x0B, *range(0x0E, 0x20), *range(0x7F, 0xA0)]
 _INVISIBLE = [0xAD, *range(0x200B, 0x2010), 0x2060, 0xFEFF]
@@ -12,16 +13,17 @@ _BREAKS = {0x0C: "\n", 0x85: "\n", 0x2028: "\n", 0x2029: "\n"}
 _CHARACTERS = _UNWANTED | _SPACES | _BREAKS
 
 
-def tidy(text: str) -> str:
+def tidy(text: str, blank_lines: int = 1) -> str:
     """Plain characters and plain spacing: what every source gets.
 
     Composes accents (NFC), removes control and invisible characters, makes every space and line
-    break a plain one, drops trailing spaces, and leaves at most one blank line in a row.
+    break a plain one, drops trailing spaces, and leaves at most `blank_lines` of them in a row.
     """
     text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
     text = text.translate(_CHARACTERS)
     text = re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE)
-    return re.sub(r"\n{3,}", "\n\n", text).strip("\n")
+    most = "\n" * (blank_lines + 1)
+    return re.sub(rf"\n{{{blank_lines + 2},}}", most, text).strip("\n")
 
 
 def unwrap(text: str) -> str:
@@ -44,12 +46,21 @@ def _unwrap_paragraph(paragraph: str) -> str:
 # News. The table of articles was read once in the wrong character set: a closing curly quote and
 # the space after it became `"?`, other characters U+FFFD, and non-breaking spaces hyphens.
 _LOST_SPACE_AFTER_QUOTE = re.compile(r'([,.!?])"\?\s?(?=[\w"\'(]|$)')
-_HYPHEN_FOR_SPACE = re.compile(
+_LOST_POUND = re.compile(r"(?<=euros; )(?=\d)")
+_HYPHEN_AT_BORDER = re.compile(
     r"(?<=[.,;:!?)\"'])-+(?=[\s\w\"']|$)|(?<=\s)-(?=[A-Za-z]\w)|^-(?=\w)"
 )
-_HYPHEN_BEFORE_SMALL_WORD = re.compile(
-    r"(?<=[a-z])-(?=(?:said|told|says|has|have|had|was|were|is|are|the|that|which|who|from|will"
-    r"|would|could|he|she|they|his|their)\b)(?!that|the-)"
+_NEVER_FIRST = (
+    "is|was|are|were|has|have|had|been|and|the|that|which|who|it|he|she|they|of|with|said"
+)
+_NEVER_LAST = f"(?:{_NEVER_FIRST}|told|says|from|for|would|could|will|his|her|their)"
+_HYPHEN_AT_SMALL_WORD = re.compile(
+    rf"(?<![\w-])((?:{_NEVER_FIRST}))-(?=[a-z])|(?<=[a-z\d])-(?={_NEVER_LAST}[\s,.])"
+)
+# `anti-Trump` is a word, `confidante-Choi` two; short lower-case words are Arabic articles.
+_HYPHEN_BEFORE_NAME = re.compile(
+    r"(?<![\w-])(?!(?:anti|post|trans|inter|then|self|semi|multi|intra|half|near|over|euro)-)"
+    r"([a-z]{4,})-(?=[A-Z][a-z])"
 )
 _BROKEN = re.compile(r"\ufffd|\"\?|\w\?\w|[a-z]\"[a-z]|(?:^|\s)\?\w")
 _OPENING = re.compile(r"^(?:[A-Z][A-Z .,'/-]{2,40}\s*)?\(\s*(?:CNN|Reuters|AP)\s*\)\s*(?:--?\s*)?")
@@ -57,31 +68,54 @@ _DATELINE = re.compile(r"^[A-Z][A-Z .,'-]+,? (?:[A-Z][a-z]+ \d+)?\.? ?/TASS ?/\.
 _SHARE_BAR = re.compile(
     r"(?:Send )?Facebook Twitter Google\+ .{0,120}?Permalink https?://\S+|"
     r"(?:Share this with|Copy this link|These are external links)[^.]{0,200}?\bClose share panel\b"
+    r"|Share this with Can you get the answers nobody else knows\?.*"
+    r"|For more ideas, information and inspiration, visit.*|\bShare this with\b"
     r"|Media playback is (?:un)?supported on (?:this|your) device"
     r"|Please turn on JavaScript\.[^.]*\.|(?:Media|Image) (?:caption|copyright)\s",
     re.IGNORECASE,
 )
+_CAPTION = re.compile(
+    r"(?<=[.?!\"']) - [^.]{5,240}\.? (?:Provided to China Daily|Getty Images|Xinhua"
+    r"|[A-Z]\w+ [A-Z]\w+ ?/ ?(?:for )?China Daily)\.?"
+)
 _TAIL = re.compile(
     r"\s*(?:-+\s*)?(?:Source\s*:?-?\s*(?:Al Jazeera|News agenc|AP|AFP|Reuters).*"
-    r"|\(\s*China Daily[^)]*page ?\d+\s*\)|Share this slide:.*"
-    r"|(?:[a-z]{2,4}/)?[a-z]{2,4}\s*\((?:AP|AFP|dpa|Reuters|EPA|Interfax|KNA|epd|SID|Lusa)[^)]*\)"
-    r"|(?:Contact the writers? (?:at|through) )?\S+@chinadaily\S*)\s*$"
+    r"|\(\s*China Daily[^)]*page ?\d+\s*\)|Share this slide:.*|Author: [A-Z][\w .-]{3,40}"
+    r"|(?:[a-z]{2,5}/)?[a-z]{2,5}/?[\s,-]*"
+    r"\((?:AP|AFP|dpa|Reuters|EPA|EFE|Interfax|KNA|epd|SID|Lusa|LUSA|DPA)\b[^)]*\)"
+    r"|(?:Contact the writers? (?:at|through) )?\S+@\S+\.\w+\.?)\s*$"
 )
 
 
-def repair_news(text: str) -> str | None:
+_PAIR = re.compile(r"(?<![\w-])(\w+)-(?=(\w+)(?![\w-]))")
+_WORD_PAIR = re.compile(r"(?<![\w-])(\w+) (?=(\w+)(?!\w))")
+
+
+def false_hyphens(texts: Iterable[str]) -> set[tuple[str, str]]:
+    """Pairs of words that the texts join by a hyphen less often than they part by a space."""
+    texts = list(texts)
+    joined = Counter(pair for text in texts for pair in _PAIR.findall(text))
+    parted = Counter(pair for text in texts for pair in _WORD_PAIR.findall(text) if pair in joined)
+    return {pair for pair, count in joined.items() if parted[pair] > count}
+
+
+def repair_news(text: str, hyphens: Collection[tuple[str, str]] = ()) -> str | None:
     """An article with what its wrong character set did undone, or None if that cannot be.
 
-    Only repairs that leave no doubt are made; an article with other damage is not worth guessing.
+    hyphens: pairs of words between which a hyphen was a space, from `false_hyphens`. Only repairs
+    that leave no doubt are made; an article with other damage is not worth guessing.
     """
-    text = _SHARE_BAR.sub(" ", text)
-    while (shorter := _TAIL.sub("", text)) != text:
-        text = shorter
-    text = _DATELINE.sub("", _OPENING.sub("", text.strip()))
-    text = _LOST_SPACE_AFTER_QUOTE.sub(r'\1" ', text)
-    text = _HYPHEN_BEFORE_SMALL_WORD.sub(" ", _HYPHEN_FOR_SPACE.sub(" ", text))
+    text = _CAPTION.sub("", _SHARE_BAR.sub(" ", text)).strip()
+    text = _DATELINE.sub("", _OPENING.sub("", text))
+    text = _LOST_POUND.sub("£", _LOST_SPACE_AFTER_QUOTE.sub(r'\1" ', text))
+    text = re.sub(r"(?<=\w)-{2,3}(?=\w)", " - ", text)
+    text = _PAIR.sub(lambda m: f"{m[1]} " if (m[1], m[2]) in hyphens else m[0], text)
+    text = _HYPHEN_AT_SMALL_WORD.sub(r"\1 ", _HYPHEN_AT_BORDER.sub(" ", text))
+    text = _HYPHEN_BEFORE_NAME.sub(r"\1 ", text)
     text = re.sub(r"\s*(?:- ){3,}-?\s*", "\n\n", text)
     text = re.sub(r"[ \t]{2,}", " ", text).strip()
+    while (shorter := _TAIL.sub("", text)) != text:
+        text = shorter
     return None if _BROKEN.search(text) else text
 
 

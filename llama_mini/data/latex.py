@@ -19,8 +19,10 @@ _FLOAT = re.compile(
     r".*?\\end\{\1\2\}",
     re.DOTALL,
 )
+_MATH_BORDER = re.compile(r"\\(begin|end)\{(?:equation|eqnarray|align|displaymath|gather)\*?\}")
+_BARE_BRACE = re.compile(r"(?:(?<=[\s(~])|^)\{(?!\\)", re.MULTILINE)
 _UNWRAPPED = ("emph", "textit", "textbf", "textsf", "texttt", "textsc", "textrm", "underline")
-_UNWRAPPED += ("mbox", "sffamily", "url", "ensuremath", "lstinline", "protect")
+_UNWRAPPED += ("mbox", "sffamily", "url", "lstinline", "protect")
 _DROPPED_WITH_ARGUMENT = (
     "label",
     "vspace",
@@ -31,7 +33,7 @@ _DROPPED_WITH_ARGUMENT = (
     "footnotetext",
 )
 _DROPPED = re.compile(
-    r"\\(?:xspace|sffamily|bf|it|tt|rm|sf|em|small|footnotesize|large|Large|normalsize|noindent|clearpage"
+    r"\\(?:sffamily|bf|it|tt|rm|sf|em|small|footnotesize|large|Large|normalsize|noindent|clearpage"
     r"|newpage|pagebreak|medskip|smallskip|bigskip|centering|appendix|maketitle|protect|par|sloppy"
     r"|hfill|break|newline)(?![A-Za-z])\s?"
 )
@@ -83,7 +85,13 @@ def _macros(source: str) -> dict[str, tuple[int, str]]:
     for match in _DEFINITION.finditer(source):
         body, _ = _argument(source, match.end())
         # A macro of TeX's inner workings cannot be expanded as text.
-        if "@" not in body and f"\\{match.group(1)}" not in body and "\\orig" not in body:
+        if (
+            "@" not in body
+            and not re.search(rf"\\{match.group(1)}(?![A-Za-z])", body)
+            and "\\orig" not in body
+        ):
+            # What authors write to each other in red is not part of the paper.
+            body = "" if r"\color{red}" in body else body
             macros[match.group(1)] = (int(match.group(2) or 0), body)
     return macros
 
@@ -122,12 +130,38 @@ def _expand(text: str, macros: dict[str, tuple[int, str]], depth: int = 8) -> st
 def _simplify(text: str) -> str:
     for name in _DROPPED_WITH_ARGUMENT:
         text = _replace_command(text, name, keep_argument=False)
+    text = re.sub(r"\\href\s*\{[^{}]*\}\s*(?=\{)", r"\\emph", text)
+    # `\\xspace` stands where TeX would swallow a space that the author meant.
+    text = _DROPPED.sub("", re.sub(r"\\xspace(?![A-Za-z])", "", text))
     for name in _UNWRAPPED:
         text = _replace_command(text, name, keep_argument=True)
-    text = _DROPPED.sub("", text)
+    text = _without_bare_braces(_ensure_math(text))
+    # Listings whose every line was a comment sign to us are empty now; options of others stay out.
+    text = re.sub(r"\\begin\{(\w+)\}\s*\\end\{\1\}", "", text)
     text = re.sub(r"\\lst[a-z]+\b(?:\[[^\]]*\])?", "", text)
-    text = re.sub(r"(?<![\\A-Za-z}\]_^])\{([^{}\\$]*)\}", r"\1", text)  # braces left around words
     return re.sub(r"\n[ \t]*\n\s*", "\n\n", text).strip()
+
+
+def _ensure_math(text: str) -> str:
+    """`\\ensuremath{x}` as `x` within mathematics and as `$x$` outside it."""
+    while match := re.search(r"\\ensuremath\s*(?=\{)", text):
+        inside, end = _argument(text, match.end())
+        before = text[: match.start()]
+        paragraph = before[before.rfind("\n\n") + 1 :]
+        opened = [m.group(1) for m in _MATH_BORDER.finditer(before)]
+        in_math = len(re.findall(r"(?<!\\)\$", paragraph)) % 2 or (opened and opened[-1] == "begin")
+        text = before + (inside if in_math else f"${inside}$") + text[end:]
+    return text
+
+
+def _without_bare_braces(text: str) -> str:
+    """Text without braces that no command claims: after a space, not opening with a command."""
+    position = 0
+    while match := _BARE_BRACE.search(text, position):
+        inside, end = _argument(text, match.end() - 1)
+        text = text[: match.end() - 1] + inside + text[end:]
+        position = match.end() - 1
+    return text
 
 
 def _replace_command(text: str, name: str, keep_argument: bool) -> str:

@@ -9,6 +9,11 @@ _POLICY = (
     "terms of use", "terms of service", "privacy policy", "cookie policy", "uses cookies",
     "use of cookies", "use cookies", "javascript", "lorem ipsum",
 )  # fmt: skip
+_FORMS = (
+    "all rights reserved", "©", "copyright", "password", "sign in", "sign up", "log in", "captcha",
+    "your account", "shopping cart", "add to cart", "write a review", "free shipping", "checkout",
+    "newsletter", "click here",
+)  # fmt: skip
 _CITATION = re.compile(r"\[(?:\d+|edit|citation needed)\]")
 _WORD = re.compile(r"[A-Za-z]+(?:['’][a-z]+)?")
 _COMMON = frozenset(
@@ -21,7 +26,8 @@ def c4_lines(text: str) -> str:
 
     A line stays if it has at least five words, ends like a sentence, and speaks of no cookies,
     policies or JavaScript; a page needs three sentences and no curly bracket. Source: the T5 paper,
-    section 2.2, in its final version (an early one said three words and five sentences).
+    section 2.2, in its final version (an early one said three words and five sentences). Ours also
+    drops lines that belong to forms and shops: the pages we have were collected for their forms.
     """
     if "{" in text:
         return ""
@@ -31,7 +37,7 @@ def c4_lines(text: str) -> str:
         lower = line.lower()
         if len(line.split()) < 5 or not line.endswith(_TERMINAL) or line.endswith("..."):
             continue
-        if any(phrase in lower for phrase in _POLICY):
+        if any(phrase in lower for phrase in (*_POLICY, *_FORMS)):
             continue
         kept.append(line)
     n_sentences = sum(len(re.findall(r"[.!?](?=\s|$|[\"”])", line)) for line in kept)
@@ -43,15 +49,21 @@ _MENU_LINE = re.compile(
     r"object name|description|member name|\[docs\]|see also)$",
     re.IGNORECASE,
 )
+_SIGNATURE = re.compile(
+    r"^\s*(?:(?:async )?(?:class|exception|method|classmethod|staticmethod|function|attribute"
+    r"|property|data)\s+)\w+\.[\w.]+|^inherits from |^Bases: |^Member Name\b|^Object Name\b"
+)
 _IMAGE = re.compile(r"^\S+\.(?:png|gif|jpe?g|svg)$", re.IGNORECASE)
 
 
 def without_menus(text: str) -> str:
-    """A manual's page without navigation, image names and bullets that hold nothing."""
+    """A manual's page without navigation, signatures, image names and empty bullets."""
     lines = []
     for line in text.replace("¶", "").split("\n"):
         bare = line.strip(" •*-\t")
         if line.strip() and (not bare or _MENU_LINE.match(bare) or _IMAGE.match(bare)):
+            continue
+        if _SIGNATURE.match(line):
             continue
         lines.append(line)
     return "\n".join(lines)

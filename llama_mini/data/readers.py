@@ -67,7 +67,9 @@ def read_part(archive: Path, part: Part, file: PinnedFile) -> Iterator[Document]
     if reader is None:
         raise ValueError(f"There is no reader {part.reader!r}; there are {', '.join(READERS)}.")
     for name, group, text in reader(archive, part):
-        if text := cleaning.tidy(text):
+        # Python separates its definitions by two blank lines.
+        blank_lines = 2 if part.reader == "python_sources" else 1
+        if text := cleaning.tidy(text, blank_lines):
             prefix = f"{file.package}-{file.version}"
             yield Document(part.source, f"{prefix}/{name}", f"{prefix}/{group}", text)
 
@@ -90,6 +92,10 @@ def manual_pages(archive: Path, part: Part) -> Read:
         yield name, name, quality.without_menus(text)
 
 
+# Lists of results and minute-by-minute reports share the articles' table.
+_SCORES = re.compile(r"Scores, Results|\bFixtures\b|\bLIVE\b|as it happened", re.IGNORECASE)
+
+
 def news(archive: Path, part: Part) -> Read:
     """Articles of the outlets that the part names, out of a CSV table in a zip file."""
     outlets = part.option("outlets")
@@ -100,14 +106,15 @@ def news(archive: Path, part: Part) -> Read:
         # Sentences that three articles share are the outlet's furniture, whoever shows it.
         counts = Counter(s for row in rows for s in set(cleaning.sentences(row["text"])))
         furniture = {sentence for sentence, count in counts.items() if count >= 3}
+        hyphens = cleaning.false_hyphens(row["text"] for row in rows)
         for row in rows:
             outlet = urlsplit(row["article_source_link"]).hostname or ""
             if outlet not in outlets:
                 continue
             phrases = [s for s in cleaning.sentences(row["text"]) if s in furniture]
-            body = cleaning.repair_news(cleaning.without_phrases(row["text"], phrases))
-            title = cleaning.repair_news(row["title"])
-            if body and title:
+            body = cleaning.repair_news(cleaning.without_phrases(row["text"], phrases), hyphens)
+            title = cleaning.repair_news(row["title"], hyphens)
+            if body and title and not _SCORES.search(title):
                 name = f"{outlet}/{row['article_id']}"
                 yield name, name, f"{title}\n\n{body}"
 

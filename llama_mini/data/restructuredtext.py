@@ -10,10 +10,14 @@ _KEPT_DIRECTIVE = re.compile(
 )
 _CODE_DIRECTIVE = re.compile(r"^(\s*)\.\. (code-block|code|sourcecode|console)::")
 _ROLE_WITH_TITLE = re.compile(r":[\w:+.-]+:`([^`<]+?)\s*<[^`>]*>`")
-_ROLE = re.compile(r":[\w:+.-]+:`[~.!]?([^`]+)`")
+_ROLE = re.compile(r":[\w:+.-]+:`[~.!]?(?:_\w+\.)?([^`]+)`")
 _LINK = re.compile(r"`([^`<]+?)\s*<[^`>]+>`__?")
 _REFERENCE = re.compile(r"`([^`]+)`__?")
-_WORD_REFERENCE = re.compile(r"(?<=\w)_(?=[\s.,;:)?!]|$)")
+_ROLE = re.compile(r"(?<![`:\w])`([^`\n]+)`(?![`_\w])")
+_LABEL = re.compile(r":ref:`([^`<]+)`")
+_DEFAULT_ROLE = re.compile(r"(?<![`:\w])`([^`\n]+)`(?![`_\w])")
+_FOOTNOTE = re.compile(r"\s*\[(?:#\w*|\d+|\*)\]_")
+_WORD_REFERENCE = re.compile(r"(?<=\w)__?(?=[\s.,;:)?!'\"]|$)")
 _LITERAL = re.compile(r"``([^`]+)``")
 _EMPHASIS = re.compile(r"(?<![\w*])\*{1,2}([^\s*][^*\n]*?)\*{1,2}(?![\w*])")
 
@@ -77,16 +81,19 @@ def plain_text(source: str) -> str:
 
 def _inline(line: str) -> str:
     line = _ROLE_WITH_TITLE.sub(r"\1", line)
+    # A reference without a title would show the title of its target; its label comes close.
+    line = _LABEL.sub(lambda match: match.group(1).replace("_", " "), line)
     line = _ROLE.sub(r"\1", line)
     line = _LINK.sub(r"\1", line)
     line = _LITERAL.sub(r"\1", line)
-    line = _REFERENCE.sub(r"\1", line)
+    line = _DEFAULT_ROLE.sub(r"\1", _REFERENCE.sub(r"\1", _FOOTNOTE.sub("", line)))
     line = _WORD_REFERENCE.sub("", line)
-    return _EMPHASIS.sub(r"\1", line)
+    return re.sub(r"(?<=\S) {2,}(?=\S)", " ", _EMPHASIS.sub(r"\1", line))
 
 
 def _inline_across_lines(text: str) -> str:
     # Links and roles may be broken over two lines.
+    text = re.sub(r"\*\*(\w[^*]{3,300}?)\*\*", r"\1", text)
     text = re.sub(r":[\w:+.-]+:`([^`<]+?)\s*<[^`>]*>`", r"\1", text)
     text = re.sub(r"`([^`<]+?)\s*<[^`>]+>`__?", r"\1", text)
     return re.sub(r"(?<!`)`([^`]+)`__?(?!\w)", r"\1", text)
