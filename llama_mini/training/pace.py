@@ -5,7 +5,7 @@ from collections import deque
 
 _WARM_UP = 3  # the first updates allocate memory and choose kernels
 _ENOUGH_UPDATES = 8
-_ENOUGH_SECONDS = 4.0
+_ENOUGH_SECONDS = 20.0
 _REMEMBERED = 50
 
 
