@@ -1,4 +1,4 @@
-"""A learner's cell: find it, cut the course's own calls out of it, run it in a namespace of its own."""
+"""A learner's cell: find it, cut the course's calls out of it, run it in a namespace of its own."""
 
 import ast
 import inspect
@@ -81,7 +81,7 @@ def top_level_names(source: str, imports: bool = False) -> set[str]:
 
 
 def without_course_calls(source: str) -> str:
-    """The source without calls such as `check(RMSNorm)` at its top level; its lines keep their numbers."""
+    """The source without top-level calls such as `check(RMSNorm)`; lines keep their numbers."""
     lines = source.encode().splitlines(keepends=True)
     try:
         body = ast.parse(source).body

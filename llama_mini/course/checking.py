@@ -6,7 +6,7 @@ from typing import Any
 
 from llama_mini import slots
 from llama_mini.course import overlay, records
-from llama_mini.course.casebook import EXERCISES, UnknownExerciseError, find
+from llama_mini.course.casebook import UnknownExerciseError, find, in_lesson_order
 from llama_mini.course.cells import Cell, cell_that_defines, files_of, find_cell, running_shell
 from llama_mini.course.display import Message, Shown, show
 from llama_mini.course.exercise import Exercise
@@ -56,17 +56,19 @@ def check_answer(name: str, answer: Any) -> Report:
 
 def _check(answer: Any, name: str | None) -> Shown:
     if answer is _NOTHING:
-        example = next(iter(EXERCISES.values()))
+        example = in_lesson_order()[0]
         return Message(
             "check() needs to know what to check.",
             [f"Hand in what you wrote, without calling it: `check({example.symbol_name})`."],
         )
     try:
-        exercise = find(name if name is not None else answer)
+        exercise = _exercise_of(answer) if name is None else find(name)
     except UnknownExerciseError as error:
+        if isinstance(answer, str) or name is not None or callable(answer):
+            return Message(str(error))
         return Message(
-            str(error),
-            [f"You handed in {_kind(answer)}. An exercise is known by the name its text asks for."],
+            f"check() cannot tell which exercise this is: {_kind(answer)}.",
+            ["Hand in the function or class itself, under the name its text asks for."],
         )
     if isinstance(answer, str):
         answer = _defined(exercise.symbol_name)
@@ -82,6 +84,18 @@ def _check(answer: Any, name: str | None) -> Shown:
     return report
 
 
+def _exercise_of(answer: Any) -> Exercise:
+    """The exercise an answer belongs to by its own name, or by the name it was given here."""
+    try:
+        return find(answer)
+    except UnknownExerciseError:
+        # `silu = lambda x: …` has no name of its own.
+        bound = [e for e in in_lesson_order() if _defined(e.symbol_name) is answer]
+        if not bound:
+            raise
+        return bound[0]
+
+
 def _judge(exercise: Exercise, answer: Any) -> Report:
     reference = slots.reference(exercise.symbol)
     if answer is reference:
@@ -90,11 +104,10 @@ def _judge(exercise: Exercise, answer: Any) -> Report:
         return Report(
             exercise.name, NOT_YET, 0, exercise.max_points, unfit, diagnosis="wrong kind of answer"
         )
-    named_right = getattr(answer, "__name__", None) == exercise.symbol_name or inspect.ismodule(
-        answer
-    )
-    cell = find_cell(exercise.symbol_name, answer)
-    if cell is None or not (named_right or running_shell()):
+    cell = None
+    if _defined(exercise.symbol_name) is answer or _own_name(answer) == exercise.symbol_name:
+        cell = find_cell(exercise.symbol_name, answer)
+    if cell is None:
         report = check_answer(exercise.name, answer)
         if report.state == CORRECT:
             report.notes.append(
@@ -113,7 +126,8 @@ def _judge_cell(exercise: Exercise, cell: Cell, reference: Any) -> Report:
     )
     if run.raised is not None:
         message = _elsewhere(run.raised, cell) or (
-            f"{cell.place.capitalize()} is run again on its own to be checked, and raised {run.raised.type}: "
+            f"{cell.place.capitalize()} is run again on its own to be checked, and raised "
+            f"{run.raised.type}: "
             f"{run.raised.message}"
             + (
                 f"\nin line {run.raised.line_number}: `{run.raised.line}`"
@@ -145,12 +159,13 @@ def _keep(exercise: Exercise, cell: Cell) -> list[str]:
     except OSError as error:
         return [f"It could not be kept: {error}. Set LLAMA_MINI_HOME to a folder you may write to."]
     return [
-        f"Kept in {path.parent.parent.name}/{path.parent.name}/{path.name}: `overlay.apply()` lets the package run on it."
+        f"Kept in {path.parent.parent.name}/{path.parent.name}/{path.name}: `overlay.apply()` "
+        "lets the package run on it."
     ]
 
 
 def _elsewhere(raised: Raised, cell: Cell) -> str:
-    """What to say of a name that exists in the kernel but not in the cell, which must stand alone."""
+    """What to say of a name that is in the kernel and not in the cell, which must stand alone."""
     missing, shell = raised.missing_name, running_shell()
     if missing is None or shell is None or missing not in shell.user_ns:
         return ""
@@ -165,7 +180,8 @@ def _elsewhere(raised: Raised, cell: Cell) -> str:
             + " into this cell"
         )
     return (
-        f"`{missing}` {where}, and {cell.place} needs it. Your answer becomes a part of the package by itself, so its "
+        f"`{missing}` {where}, and {cell.place} needs it. Your answer becomes a part of the "
+        "package by itself, so its "
         f"cell must run by itself: {remedy}, or import it there."
     )
 
@@ -183,10 +199,13 @@ def _unfit(exercise: Exercise, answer: Any, reference: Any) -> str:
     symbol = exercise.symbol_name
     if inspect.isclass(reference) and not inspect.isclass(answer):
         if type(answer).__name__ == symbol:
-            return f"You handed in one {symbol} that is already built. Hand in the class: `check({symbol})`."
+            return f"You handed in a {symbol} already built. Hand in the class: `check({symbol})`."
         return f"`{symbol}` is to be a class; you handed in {_kind(answer)}."
     if not callable(answer):
-        return f"`{symbol}` is to be a function; you handed in {_kind(answer)}. Hand it in without calling it: `check({symbol})`."
+        return (
+            f"`{symbol}` is to be a function; you handed in {_kind(answer)}. "
+            f"Hand it in without calling it: `check({symbol})`."
+        )
     return ""
 
 
@@ -195,9 +214,13 @@ def _kind(answer: Any) -> str:
         return f"the class {answer.__name__}"
     if inspect.isroutine(answer):
         return f"the function {getattr(answer, '__name__', '?')}"
-    described = describe(answer)
-    kind = type(answer).__name__
-    return f"a {kind}" if described.startswith(kind) else f"a {kind} ({described})"
+    described, kind = describe(answer), type(answer).__name__
+    article = "an" if kind[0].lower() in "aeiou" else "a"
+    return f"{article} {kind}" + ("" if described.startswith(kind) else f" ({described})")
+
+
+def _own_name(answer: Any) -> str | None:
+    return getattr(answer, "__name__", None)
 
 
 def _defined(symbol: str) -> Any | None:

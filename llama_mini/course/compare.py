@@ -58,13 +58,13 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The outcome: `ratio` is the largest error over the tolerance, at most 1 if they are the same."""
+    """The outcome: `ratio` is the largest error over the tolerance, at most 1 if all agree."""
 
     ratio: float
     difference: Difference | None = None
 
 
-def compare(expected: Shot, given: Shot, tolerance: Tolerance = Tolerance()) -> Comparison:  # noqa: B008
+def compare(expected: Shot, given: Shot, tolerance: Tolerance = Tolerance()) -> Comparison:
     """Compare `given` with `expected`; the first difference found is reported."""
     worst = 0.0
     for found in _walk(expected, given, tolerance, ""):
@@ -163,7 +163,7 @@ def _tensors(
     if ratio <= 1:
         return ratio
     wrong = [index for index, error in enumerate(errors) if not error <= 1]
-    largest = max((_gap(expected.values[index], given.values[index]) for index in wrong))
+    largest = max(_gap(expected.values[index], given.values[index]) for index in wrong)
     first = unravel(wrong[0], expected.shape)
     text = (
         f"differs in {len(wrong)} of {len(errors)} values; the first at {list(first)}: "

@@ -46,22 +46,26 @@ class Diagnosis:
 # Faults that mean the same in every exercise, recognised by how the answer behaves.
 EDITS_INPUT = Named(
     "edits its input",
-    "Your code writes into the tensor it was given: an operation that ends in an underscore, `out=`, `+=` and "
+    "Your code writes into the tensor it was given: an operation that ends in an underscore, "
+    "`out=`, `+=` and "
     "`x[...] =` all do. Whoever called you still needs that tensor, so make a new one.",
 )
 NO_GRADIENT = Named(
     "no gradient",
-    "The numbers are right, but no gradient gets through, so nothing before or in it could be trained. `.detach()`, "
+    "The numbers are right, but no gradient gets through, so nothing before or in it could be "
+    "trained. `.detach()`, "
     "`.data`, `.item()`, `torch.no_grad()` and `torch.tensor(...)` each cut the gradient off.",
 )
 WRONG_GRADIENT = Named(
     "wrong gradient",
-    "The numbers are right and the gradient is not: part of the computation is hidden from autograd, by `.detach()`, "
+    "The numbers are right and the gradient is not: part of the computation is hidden from "
+    "autograd, by `.detach()`, "
     "`.data`, `.item()` or `torch.no_grad()`.",
 )
 FIXED_DEVICE = Named(
     "bound to one device",
-    "Your code only works on the CPU: it makes a tensor there, or moves one there. Make new tensors beside the input "
+    "Your code only works on the CPU: it makes a tensor there, or moves one there. Make new "
+    "tensors beside the input "
     "(`torch.ones_like(x)`, `device=x.device`), and leave `.cpu()`, `.cuda()` and `.item()` out.",
 )
 WRONG_DTYPE = Named(
@@ -209,7 +213,7 @@ def _same(case: Case, known: Observations, observed: Observations, only: str | N
 def _agree(name: str, known: Observation, observed: Observations, case: Case) -> bool:
     seen = observed.get(name)
     if isinstance(known, Raised) and isinstance(seen, Raised):
-        # Sizes and names in a message vary with how the mistake is written; what it complains of does not.
+        # Sizes in a message vary with how a mistake is written; what it complains of does not.
         return known.type == seen.type and _complaint(known.message) == _complaint(seen.message)
     return compare_observations(name, known, observed, tolerance(case)).difference is None
 

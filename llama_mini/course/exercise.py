@@ -1,4 +1,4 @@
-"""What a casebook file says: an exercise, its cases, the mistakes people make in it, and three hints.
+"""What a casebook file says: an exercise, its cases, the mistakes people make, and three hints.
 
 To add an exercise, add one file to `llama_mini/course/casebook/`, named after the symbol in snake
 case, that defines `EXERCISE`. Nothing has to be registered, and the tests find it by themselves:
@@ -13,19 +13,21 @@ case, that defines `EXERCISE`. Nothing has to be registered, and the tests find 
         wrong_answers=(
             WrongAnswer(
                 "ReLU",
-                "This cuts every negative value to zero. SiLU lets a little of it through: x·σ(x).",
+                "This cuts every negative value to zero. SiLU lets a little through: x·σ(x).",
                 "def silu(x):\n    return x.clamp(min=0)",
             ),
         ),
-        alternatives=(Alternative("a division", "def silu(x):\n    return x / (1 + torch.exp(-x))"),),
+        alternatives=(
+            Alternative("a division", "def silu(x):\n    return x / (1 + torch.exp(-x))"),
+        ),
         hints=("Which function squeezes…", "torch.sigmoid does…", "The body is one line: …"),
     )
 
 What an answer should give is never written down: the reference runs on the same case. `given` may
 hold anything, and results may be tensors, numbers, strings, lists, dicts, dataclasses or modules,
 nested as deep as you like; every side gets fresh copies. A class is built first, from `build`, and
-then called: `Case("…", build=args(8, eps=1e-5), state={"weight": normal(8)}, given=args(x))`. Where
-a call is not enough, `use=lambda answer, *given: …` says what to do and returns what is compared.
+then called: `Case("…", build=args(8), state={"weight": normal(8)}, given=args(x))`. Where a call is
+not enough, `use=lambda answer, *given: …` says what to do and returns what is compared.
 
 Every case also compares what became of the arguments: an answer that edits its input is told so.
 `gradients=True` compares the gradients of inputs and parameters, and `another_device=True` runs

@@ -24,7 +24,13 @@ from llama_mini.course.running import (
 )
 from llama_mini.course.watch import Raised, Watched, watched
 
-PRELUDE = "import math\nimport einops\nimport torch\nimport torch.nn.functional as F\nfrom torch import Tensor, nn\n"
+PRELUDE = """\
+import math
+import einops
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+"""
 
 
 @dataclass(frozen=True)

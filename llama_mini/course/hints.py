@@ -39,7 +39,10 @@ def _solution(thing: Any) -> Shown:
     except UnknownExerciseError as error:
         return Message(str(error))
     notes = records.note_help(exercise.name, solution=True)
-    after = "Reading a solution is a way to learn. Close it, and write it once from memory: it counts like any other."
+    after = (
+        "Reading a solution is a way to learn. Close it, and write it once from memory: "
+        "it counts like any other."
+    )
     return Message(
         f"{exercise.name}: the reference", [after, *notes], solution_cell(exercise.symbol)
     )

@@ -24,7 +24,7 @@ from llama_mini.course.cells import files_of, load
 from llama_mini.course.display import Table
 from llama_mini.course.exercise import Exercise
 from llama_mini.course.grading import grade
-from llama_mini.course.records import read, write_atomically
+from llama_mini.course.records import read, write_text
 from llama_mini.course.report import CORRECT, Report, report_on
 from llama_mini.course.watch import watched
 from llama_mini.paths import workspace
@@ -50,7 +50,7 @@ class Saved:
 
 
 def apply(*names: str) -> Table:
-    """Let the package run on your passed answers: all of them, or the named ones; the rest is reference.
+    """Let the package run on your passed answers, all or the named ones; the rest is reference.
 
     Apply before you build a model. Raises llama_mini.slots.LivingModelError if one is already in
     memory, and ValueError for an answer that has not passed its check.
@@ -59,7 +59,8 @@ def apply(*names: str) -> Table:
     chosen = {find(name).name for name in names} or set(saved)
     if absent := sorted(chosen - set(saved)):
         raise ValueError(
-            f"{', '.join(absent)}: no answer of yours has passed yet. Solve it, run check, then apply."
+            f"{', '.join(absent)}: no answer of yours has passed yet. Solve it, run check, then "
+            "apply."
         )
     symbols, notes = {}, []
     for exercise in in_lesson_order():
@@ -104,14 +105,15 @@ def status(notes: list[str] | None = None) -> Table:
 
 
 def save(exercise: Exercise, source: str) -> Path:
-    """Keep a passed cell as the learner's own part. Raises OSError if the workspace is read-only."""
+    """Keep a passed cell as the learner's part. Raises OSError if the workspace is read-only."""
     path = folder() / f"{exercise.name}.py"
     source = source.strip("\n") + "\n"
     header = (
-        f"# {exercise.symbol_name}, as it passed its check. The package runs on it after overlay.apply().\n"
+        f"# {exercise.symbol_name}, as it passed its check. The package runs on it after "
+        "overlay.apply().\n"
         f"{_MARK}{json.dumps(_conditions(exercise, source))}\n\n"
     )
-    write_atomically(path, header + source)
+    write_text(path, header + source)
     return path
 
 
@@ -170,15 +172,17 @@ def signature_hash(symbol: Any) -> str:
             for n, m in vars(symbol).items()
             if inspect.isfunction(m) and (n == "__init__" or n[0] != "_")
         }
-    lines = [
-        f"{name}({', '.join(f'{p.kind.name} {p.name}={p.default!r}' for p in inspect.signature(m).parameters.values())})"
-        for name, m in sorted(members.items())
-    ]
+    lines = []
+    for name, member in sorted(members.items()):
+        # Not str(signature): how annotations print differs between versions of Python.
+        parameters = inspect.signature(member).parameters.values()
+        described = [f"{p.kind.name} {p.name}={p.default!r}" for p in parameters]
+        lines.append(f"{name}({', '.join(described)})")
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
 def _ready(saved: Saved) -> tuple[Any | None, str]:
-    """The answer's symbol, checked again if need be; None, and why, if it does not pass any more."""
+    """The answer's symbol, checked again if need be; None and why if it passes no more."""
     name = saved.exercise.name
     text = saved.path.read_text(encoding="utf-8", errors="replace")
     digest = hashlib.sha256(text.encode()).hexdigest()
@@ -198,7 +202,8 @@ def _ready(saved: Saved) -> tuple[Any | None, str]:
         if report.state != CORRECT:
             return None, _set_aside(saved, report.message.partition("\n")[0])
         save(saved.exercise, saved.source)
-        note = f"{name} was saved under other conditions ({_what_changed(saved)}). It was checked again and still passes."
+        changed = _what_changed(saved)
+        note = f"{name} passed under other conditions ({changed}). Checked again, it still passes."
         digest = hashlib.sha256(saved.path.read_bytes()).hexdigest()
     _loaded[name] = (digest, run.value)
     return run.value, note
@@ -227,4 +232,5 @@ def _set_aside(saved: Saved, why: str) -> str:
     aside = folder() / "set_aside" / saved.path.name
     aside.parent.mkdir(parents=True, exist_ok=True)
     os.replace(saved.path, aside)
-    return f"{saved.exercise.name} does not pass any more ({_what_changed(saved) or 'nothing in it changed'}): {why} It is kept in {aside}."
+    changed = _what_changed(saved) or "nothing in it changed"
+    return f"{saved.exercise.name} passes no more ({changed}): {why} It is kept in {aside}."

@@ -9,7 +9,7 @@ _LARGEST = 64
 
 
 def difference_map(difference: Difference) -> str:
-    """An `<img>` of a tensor's errors, last axis across and the others down, with its text alternative."""
+    """An `<img>` of a tensor's errors, last axis across and the others down, with its alt text."""
     import numpy as np
 
     columns = difference.shape[-1]
@@ -34,8 +34,8 @@ def difference_map(difference: Difference) -> str:
     figure.colorbar(image, ax=axes, label="error / tolerance (log10)")
     wrong = int((errors > 1).sum())
     alt = (
-        f"Map of the result, {rows} rows by {columns} columns: {wrong} of {errors.size} values are outside the "
-        f"tolerance. {_where(errors > 1)}"
+        f"Map of the result, {rows} rows by {columns} columns: {wrong} of {errors.size} values are "
+        f"outside the tolerance. {_where(errors > 1)}"
     )
     return figures.to_html(figure, alt)
 
@@ -44,11 +44,11 @@ def _where(wrong) -> str:
     rows, columns = wrong.any(axis=1), wrong.any(axis=0)
     if wrong.all():
         return "Every value differs."
-    parts = [
-        f"{name} {', '.join(str(i) for i in flags.nonzero()[0][:8])}{' and more' if flags.sum() > 8 else ''}"
-        for name, flags in (("rows", rows), ("columns", columns))
-        if not flags.all()
-    ]
+    parts = []
+    for name, flags in (("rows", rows), ("columns", columns)):
+        if not flags.all():
+            listed = ", ".join(str(index) for index in flags.nonzero()[0][:8])
+            parts.append(f"{name} {listed}" + (" and more" if flags.sum() > 8 else ""))
     return (
         f"They lie in {' and '.join(parts)}."
         if parts

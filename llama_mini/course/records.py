@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import tempfile
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from llama_mini.course.casebook import EXERCISES, find, in_lesson_order
 from llama_mini.course.display import Message, Shown, Table, show
 from llama_mini.course.report import CORRECT, NOT_ATTEMPTED
 from llama_mini.paths import workspace
+from llama_mini.training.files import write_whole
 
 
 @dataclass
@@ -120,26 +120,16 @@ def progress_file() -> Path:
     return workspace() / "progress.json"
 
 
-def write_atomically(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
     """Write a text file so that it is there whole or not at all. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
+    write_whole(path, lambda file: file.write(text.encode("utf-8")))
 
 
 def _write(records: dict[str, Record]) -> list[str]:
     entries = {name: asdict(record) for name, record in sorted(records.items())}
     try:
-        write_atomically(
+        write_text(
             progress_file(), json.dumps({"version": 1, "exercises": entries}, indent=1) + "\n"
         )
     except OSError as error:

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from llama_mini.course.compare import Difference
-from llama_mini.course.display import Shown, marked, paragraph
 from llama_mini.course.diagnosis import Diagnosis, diagnose
+from llama_mini.course.display import Shown, marked, paragraph
 from llama_mini.course.exercise import Args, Exercise
 from llama_mini.course.grading import CaseResult, Grade
 from llama_mini.course.running import argument_names
@@ -73,7 +73,8 @@ class Report(Shown):
             return ""
         words = {True: "passed", False: "not yet"}
         items = "".join(
-            f"<li>{html.escape(result.case.name)}: {words[result.passed] if result.observed else 'not run'}</li>"
+            f"<li>{html.escape(result.case.name)}: "
+            f"{words[result.passed] if result.observed else 'not run'}</li>"
             for result in self.cases
         )
         return f"<details><summary>All {len(self.cases)} cases</summary><ul>{items}</ul></details>"
@@ -122,28 +123,27 @@ class _Builder:
     def handed_in_ours(self, report: Report) -> None:
         report.state = NOT_ATTEMPTED
         report.message = (
-            f"This answer runs the package's own `{self.exercise.symbol.replace(':', '.')}`. It is correct, and it "
+            f"This answer runs the package's own `{self.exercise.symbol.replace(':', '.')}`. It "
+            "is correct, and it "
             "is not yours: write the body yourself, then check again."
         )
 
     def stub(self, report: Report) -> None:
         report.state = NOT_ATTEMPTED
-        seen = [
-            seen for seen in self.grade.results[0].observed.values() if isinstance(seen, Raised)
-        ][0]
-        where = (
-            f"`{seen.function}` still raises NotImplementedError"
-            if seen.function
-            else "The stub is still there"
+        observed = self.grade.results[0].observed.values()
+        seen = next(seen for seen in observed if isinstance(seen, Raised))
+        subject = f"`{seen.function}`" if seen.function else "The stub"
+        report.message = (
+            f"{subject} still raises NotImplementedError. Write your code in its place; "
+            f"`hint({self.exercise.name!r})` gives a first nudge."
         )
-        report.message = f"{where}. Write your code in its place; `hint({self.exercise.name!r})` gives a first nudge."
 
     def stopped(self, report: Report, result: CaseResult) -> None:
-        at = _at(result.stopped)
         report.diagnosis = "does not end"
         report.message = (
-            f"Your code was still running after {result.case.seconds:g} s and was stopped{at}, in the case "
-            f"“{result.case.name}” ({self._inputs(result)}). Does the loop's condition ever change?"
+            f"In the case “{result.case.name}” ({self._inputs(result)}), your code was still "
+            f"running after {result.case.seconds:g} s and was stopped{_at(result.stopped)}"
+            "Does the loop's condition ever change?"
         )
 
     def mistaken(self, report: Report, diagnosis: Diagnosis) -> None:
@@ -160,7 +160,8 @@ class _Builder:
         if diagnosis.resembles:
             named, agreeing, failing = diagnosis.resembles
             parts.append(
-                f"In {agreeing} of {failing} wrong results your numbers are those of a known mistake, {named.name}; "
+                f"In {agreeing} of {failing} wrong results your numbers are those of a known "
+                f"mistake, {named.name}; "
                 f"something else is different too. {named.advice}"
             )
         parts.append(self._evidence(report))
@@ -171,12 +172,7 @@ class _Builder:
         raised = result.observed.get(name)
         case = f"In the case “{result.case.name}” ({self._inputs(result)})"
         if isinstance(raised, Raised):
-            wanted = (
-                difference.text
-                if "expected" in difference.text
-                else f"raised {raised.type}: {raised.message}"
-            )
-            return f"{case}, your code {wanted}{_at(raised)}"
+            return f"{case}, your code {difference.text}{_at(raised)}".rstrip()
         subject = name + (f" at `{difference.where}`" if difference.where else "")
         return f"{case}, {subject} {difference.text}."
 
@@ -193,8 +189,9 @@ class _Builder:
 
 
 def _at(raised: Raised | None) -> str:
+    """The line of the learner's own code where it happened, to end a clause; ends the sentence."""
     if raised is None or not raised.line:
-        return ""
+        return ". "
     return f", in line {raised.line_number} of your code:\n`{raised.line.replace('`', chr(39))}`\n"
 
 

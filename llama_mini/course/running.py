@@ -81,7 +81,7 @@ def argument_names(reference: Any) -> tuple[str, ...]:
     return names[1:] if names[:1] == ("self",) else names
 
 
-class _noting:  # noqa: N801  (reads as the statement it is)
+class _noting:
     """A context in which an exception becomes an observation."""
 
     def __init__(self, seen: Observations, name: str, files: frozenset[str]) -> None:
@@ -153,8 +153,7 @@ def _gradients(case: Case, answer: Any, names: tuple[str, ...]) -> Observations:
         _backward_target(value)
     if isinstance(target, nn.Module):
         inputs |= {f"{GRADIENT} of {name}": value for name, value in target.named_parameters()}
-    # A function that scales its input in place would fail on a leaf; on a view of it, it is seen for
-    # what it is: an edit, noted above.
+    # In-place code fails on a leaf. Handed a view of one it runs, and is known by its edit alone.
     handed = Args(
         tuple(
             v.view_as(v) if isinstance(v, Tensor) and v.requires_grad else v

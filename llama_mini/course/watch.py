@@ -26,7 +26,7 @@ _PULSE_S = 0.02
 
 
 class TimeUpError(BaseException):
-    """Raised inside code that runs too long. A BaseException, so `except Exception` lets it pass."""
+    """Raised in code that runs too long. A BaseException: `except Exception` lets it pass."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Raised:
 
 @dataclass
 class Watched:
-    """What came of a watched call: its `value`, or what it `raised`; what it printed and warned of."""
+    """What came of a watched call: its `value` or what it `raised`, and what it printed."""
 
     value: Any = None
     raised: Raised | None = None
@@ -67,7 +67,7 @@ class Watched:
 def watched(
     call: Callable[[], Any], seconds: float, files: frozenset[str] = frozenset()
 ) -> Watched:
-    """Run `call()` for at most `seconds`; `files` are the source files whose lines are the learner's.
+    """Run `call()` for at most `seconds`; `files` are those whose lines are the learner's.
 
     Random state, default dtype, gradient mode and warning filters are put back afterwards.
     Raises KeyboardInterrupt for a real Ctrl-C, and nothing else.

@@ -2,7 +2,6 @@
 
 import difflib
 import importlib
-import inspect
 import pkgutil
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -18,7 +17,7 @@ class UnknownExerciseError(KeyError):
 
 
 class _Exercises(Mapping[str, Exercise]):
-    """Every exercise by name, in the order of names; a file is read when its exercise is asked for."""
+    """Every exercise by name; a file is read when its exercise is first asked for."""
 
     def __init__(self) -> None:
         self._loaded: dict[str, Exercise] = {}

@@ -18,7 +18,10 @@ def _layer(
     """A whole class from the lines that differ."""
     body = textwrap.indent(textwrap.dedent(forward).strip(), "        ")
     start = textwrap.indent(f"{first}\nself.eps = eps\n{init}", "        ")
-    return f"class RMSNorm(nn.Module):\n    def __init__(self, dim, eps=1e-6):\n{start}\n\n    def forward(self, x):\n{body}\n"
+    return (
+        f"class RMSNorm(nn.Module):\n    def __init__(self, dim, eps=1e-6):\n{start}\n\n"
+        f"    def forward(self, x):\n{body}\n"
+    )
 
 
 _CORRECT_FORWARD = """
@@ -96,19 +99,22 @@ EXERCISE = Exercise(
     wrong_answers=(
         WrongAnswer(
             "eps outside the root",
-            "eps is added after the square root here. It belongs inside, to the mean square: x / sqrt(mean(x²) + eps). "
+            "eps is added after the square root here. It belongs inside, to the mean square: x / "
+            "sqrt(mean(x²) + eps). "
             "For small vectors that is a large difference: sqrt(1e-6) is 1e-3.",
             _scaled_by("1 / (wide.pow(2).mean(-1, keepdim=True).sqrt() + self.eps)"),
             also=(_scaled_by("torch.rsqrt(wide.pow(2).mean(-1, keepdim=True)) + self.eps"),),
         ),
         WrongAnswer(
             "no eps",
-            "eps is never added. A vector of zeros then divides zero by zero, which is nan; add eps to the mean square.",
+            "eps is never added. A vector of zeros then divides zero by zero, which is nan; add "
+            "eps to the mean square.",
             _scaled_by("torch.rsqrt(wide.pow(2).mean(-1, keepdim=True))"),
         ),
         WrongAnswer(
             "an eps of its own",
-            "Your code has a fixed eps and ignores the one handed to `__init__`. Keep it, `self.eps = eps`, and use it: "
+            "Your code has a fixed eps and ignores the one handed to `__init__`. Keep it, "
+            "`self.eps = eps`, and use it: "
             "65B was trained with another one than the smaller models.",
             _scaled_by("torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + 1e-6)"),
             also=(
@@ -118,7 +124,8 @@ EXERCISE = Exercise(
         ),
         WrongAnswer(
             "LayerNorm",
-            "The mean is subtracted first: that is LayerNorm. RMSNorm leaves the mean where it is and only divides by the "
+            "The mean is subtracted first: that is LayerNorm. RMSNorm leaves the mean where it is "
+            "and only divides by the "
             "root mean square.",
             _scaled_by(
                 "torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + self.eps)",
@@ -133,7 +140,8 @@ EXERCISE = Exercise(
         ),
         WrongAnswer(
             "standard deviation",
-            "You divide by the standard deviation, which measures the spread around the mean. The root mean square "
+            "You divide by the standard deviation, which measures the spread around the mean. The "
+            "root mean square "
             "measures it around zero: mean(x²), with nothing subtracted.",
             _scaled_by("torch.rsqrt(wide.var(-1, keepdim=True, unbiased=False) + self.eps)"),
             also=(
@@ -143,7 +151,8 @@ EXERCISE = Exercise(
         ),
         WrongAnswer(
             "sum for mean",
-            "The squares are summed, not averaged: that divides by the vector's length (its L2 norm), which grows with "
+            "The squares are summed, not averaged: that divides by the vector's length (its L2 "
+            "norm), which grows with "
             "dim. Take the mean of the squares.",
             _scaled_by("torch.rsqrt(wide.pow(2).sum(-1, keepdim=True) + self.eps)"),
             also=(
@@ -153,13 +162,15 @@ EXERCISE = Exercise(
         ),
         WrongAnswer(
             "mean over everything",
-            "One mean is taken over the whole tensor, so vectors in a batch change each other. Each vector has its own: "
+            "One mean is taken over the whole tensor, so vectors in a batch change each other. "
+            "Each vector has its own: "
             "`mean(dim=-1, keepdim=True)`.",
             _scaled_by("torch.rsqrt(wide.pow(2).mean() + self.eps)"),
         ),
         WrongAnswer(
             "mean over the wrong axis",
-            "The mean runs over another axis than the last. The features of one token are the last axis: `dim=-1`.",
+            "The mean runs over another axis than the last. The features of one token are the "
+            "last axis: `dim=-1`.",
             _scaled_by("torch.rsqrt(wide.pow(2).mean(0, keepdim=True) + self.eps)"),
             also=(
                 _scaled_by("torch.rsqrt(wide.pow(2).mean(1, keepdim=True) + self.eps)"),
@@ -168,24 +179,28 @@ EXERCISE = Exercise(
         ),
         WrongAnswer(
             "no keepdim",
-            "The mean loses its axis, so it no longer lines up with x. `keepdim=True` leaves an axis of length one that "
+            "The mean loses its axis, so it no longer lines up with x. `keepdim=True` leaves an "
+            "axis of length one that "
             "broadcasts.",
             _scaled_by("torch.rsqrt(wide.pow(2).mean(-1) + self.eps)"),
         ),
         WrongAnswer(
             "no root",
-            "You divide by the mean square itself. The root mean square has a root: `torch.rsqrt`, or divide by "
+            "You divide by the mean square itself. The root mean square has a root: "
+            "`torch.rsqrt`, or divide by "
             "`torch.sqrt`.",
             _scaled_by("1 / (wide.pow(2).mean(-1, keepdim=True) + self.eps)"),
         ),
         WrongAnswer(
             "mean absolute value",
-            "You divide by the mean of |x|. The root mean square squares first, takes the mean, and then the root.",
+            "You divide by the mean of |x|. The root mean square squares first, takes the mean, "
+            "and then the root.",
             _scaled_by("1 / (wide.abs().mean(-1, keepdim=True) + self.eps)"),
         ),
         WrongAnswer(
             "no upcast",
-            "The squares are taken in the half-width dtype of x. Those of float16 overflow at 256, and bfloat16 keeps "
+            "The squares are taken in the half-width dtype of x. Those of float16 overflow at "
+            "256, and bfloat16 keeps "
             "three digits at best. Compute in float32, `x.float()`, and go back at the end.",
             _layer(
                 "return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.eps) * self.weight"
@@ -199,32 +214,38 @@ EXERCISE = Exercise(
         ),
         WrongAnswer(
             "weight before the cast",
-            "The weight is applied in float32, before the result goes back to the dtype of x. Meta's code, and so its "
+            "The weight is applied in float32, before the result goes back to the dtype of x. "
+            "Meta's code, and so its "
             "weights, go back first and multiply then; in bfloat16 the last digit differs.",
             _layer(
                 "wide = x.float()\n"
-                "return (wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + self.eps) * self.weight).type_as(x)"
+                "return (wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + self.eps) * "
+                "self.weight).type_as(x)"
             ),
         ),
         WrongAnswer(
             "stays in float32",
-            "The result stays in float32 for a bfloat16 input, and everything after it would too: twice the memory. Go "
+            "The result stays in float32 for a bfloat16 input, and everything after it would too: "
+            "twice the memory. Go "
             "back with `.type_as(x)` before the weight is applied.",
             _layer(
                 "wide = x.float()\n"
-                "return wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + self.eps) * self.weight"
+                "return wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + self.eps) * "
+                "self.weight"
             ),
         ),
         WrongAnswer(
             "weight does not start at ones",
-            "A new layer should leave the normalised vector as it is: `self.weight` starts at ones, `torch.ones(dim)`.",
+            "A new layer should leave the normalised vector as it is: `self.weight` starts at "
+            "ones, `torch.ones(dim)`.",
             _layer(_CORRECT_FORWARD, "self.weight = nn.Parameter(torch.zeros(dim))"),
             also=(_layer(_CORRECT_FORWARD, "self.weight = nn.Parameter(torch.randn(dim))"),),
             values_vary=True,
         ),
         WrongAnswer(
             "one plus the weight",
-            "This multiplies by 1 + weight, with a weight that starts at zeros: a later family's habit. In LLaMA the "
+            "This multiplies by 1 + weight, with a weight that starts at zeros: a later family's "
+            "habit. In LLaMA the "
             "weight starts at ones and multiplies as it is, and so do the weights in its files.",
             _layer(
                 _CORRECT_FORWARD.replace("self.weight", "(1 + self.weight)"),
@@ -247,22 +268,27 @@ EXERCISE = Exercise(
         ),
         WrongAnswer(
             "weight is forgotten",
-            "The normalised vector is returned as it is; multiply it with `self.weight` at the end.",
+            "The normalised vector is returned as it is; multiply it with `self.weight` at the "
+            "end.",
             _layer(
-                "wide = x.float()\nreturn (wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + self.eps)).type_as(x)"
+                "wide = x.float()\nreturn (wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) "
+                "+ self.eps)).type_as(x)"
             ),
         ),
         WrongAnswer(
             "a bias",
-            "There is a bias beside the weight. LLaMA has none anywhere, and its files have nothing to put into it.",
+            "There is a bias beside the weight. LLaMA has none anywhere, and its files have "
+            "nothing to put into it.",
             _layer(
                 _CORRECT_FORWARD.replace("* self.weight", "* self.weight + self.bias"),
-                "self.weight = nn.Parameter(torch.ones(dim))\nself.bias = nn.Parameter(torch.zeros(dim))",
+                "self.weight = nn.Parameter(torch.ones(dim))\nself.bias = "
+                "nn.Parameter(torch.zeros(dim))",
             ),
         ),
         WrongAnswer(
             "no super().__init__()",
-            "`nn.Module` has to set itself up before it can hold a Parameter: `super().__init__()` is the first line of "
+            "`nn.Module` has to set itself up before it can hold a Parameter: "
+            "`super().__init__()` is the first line of "
             "`__init__`.",
             _layer(_CORRECT_FORWARD, first="pass"),
         ),
@@ -281,20 +307,23 @@ EXERCISE = Exercise(
             _layer(
                 "wide = x.float()\n"
                 "mean_square = torch.einsum('...d,...d->...', wide, wide) / x.shape[-1]\n"
-                "return (wide / (mean_square + self.eps).sqrt().unsqueeze(-1)).to(x.dtype) * self.weight"
+                "return (wide / (mean_square + self.eps).sqrt().unsqueeze(-1)).to(x.dtype) * "
+                "self.weight"
             ),
         ),
         Alternative(
             "float64 inside",
             _layer(
                 "wide = x.double()\n"
-                "return (wide * (wide.square().mean(-1, keepdim=True) + self.eps) ** -0.5).to(x.dtype) * self.weight"
+                "return (wide * (wide.square().mean(-1, keepdim=True) + self.eps) ** "
+                "-0.5).to(x.dtype) * self.weight"
             ),
         ),
         Alternative(
             "torch's own",
             _layer(
-                "wide = F.rms_norm(x.float(), (x.shape[-1],), eps=self.eps)\nreturn wide.type_as(x) * self.weight"
+                "wide = F.rms_norm(x.float(), (x.shape[-1],), eps=self.eps)\nreturn "
+                "wide.type_as(x) * self.weight"
             ),
         ),
         Alternative(
@@ -302,22 +331,27 @@ EXERCISE = Exercise(
             _layer(
                 "wide = x.float()\n"
                 "length = torch.linalg.vector_norm(wide, dim=-1, keepdim=True)\n"
-                "return (wide / torch.sqrt(length**2 / x.shape[-1] + self.eps)).to(x.dtype) * self.weight"
+                "return (wide / torch.sqrt(length**2 / x.shape[-1] + self.eps)).to(x.dtype) * "
+                "self.weight"
             ),
         ),
         Alternative(
             "a helper of its own",
             "def mean_square(x):\n    return einops.reduce(x**2, '... dim -> ... 1', 'mean')\n\n\n"
             + _layer(
-                "wide = x.float()\nreturn (wide * torch.rsqrt(mean_square(wide) + self.eps)).to(x.dtype) * self.weight"
+                "wide = x.float()\nreturn (wide * torch.rsqrt(mean_square(wide) + "
+                "self.eps)).to(x.dtype) * self.weight"
             ),
         ),
     ),
     hints=(
-        "Read the name backwards: first the squares, then their mean over the last axis, then the root. Divide by it.",
-        "Keep the axis when you take the mean, `keepdim=True`, so that it broadcasts. eps is added before the root is "
+        "Read the name backwards: first the squares, then their mean over the last axis, then the "
+        "root. Divide by it.",
+        "Keep the axis when you take the mean, `keepdim=True`, so that it broadcasts. eps is "
+        "added before the root is "
         "taken. And squares want more room than bfloat16 has: begin with `x.float()`.",
-        "`wide * torch.rsqrt(wide.pow(2).mean(dim=-1, keepdim=True) + self.eps)` is the normalised vector. Bring it back "
+        "`wide * torch.rsqrt(wide.pow(2).mean(dim=-1, keepdim=True) + self.eps)` is the "
+        "normalised vector. Bring it back "
         "to the dtype of x, and multiply with `self.weight`, an `nn.Parameter` of ones.",
     ),
 )

@@ -26,24 +26,28 @@ EXERCISE = Exercise(
     wrong_answers=(
         WrongAnswer(
             "the sigmoid alone",
-            "This is σ(x), which runs from 0 to 1. SiLU multiplies it with x: for large x it follows x.",
+            "This is σ(x), which runs from 0 to 1. SiLU multiplies it with x: for large x it "
+            "follows x.",
             "def silu(x):\n    return torch.sigmoid(x)",
             also=("def silu(x):\n    return 1 / (1 + torch.exp(-x))",),
         ),
         WrongAnswer(
             "ReLU",
-            "This cuts every negative value to zero. SiLU is smooth and lets small negative values through: x·σ(x).",
+            "This cuts every negative value to zero. SiLU is smooth and lets small negative "
+            "values through: x·σ(x).",
             "def silu(x):\n    return torch.relu(x)",
             also=("def silu(x):\n    return x * (x > 0)",),
         ),
         WrongAnswer(
             "GELU",
-            "This weighs x with the normal distribution's Φ(x): that is GELU. SiLU weighs it with the sigmoid σ(x).",
+            "This weighs x with the normal distribution's Φ(x): that is GELU. SiLU weighs it with "
+            "the sigmoid σ(x).",
             "def silu(x):\n    return x * 0.5 * (1 + torch.erf(x / math.sqrt(2)))",
         ),
         WrongAnswer(
             "GELU, by tanh",
-            "This is the tanh approximation of GELU, which GPT-2 uses. SiLU needs no approximation: x·σ(x).",
+            "This is the tanh approximation of GELU, which GPT-2 uses. SiLU needs no "
+            "approximation: x·σ(x).",
             "def silu(x):\n    return F.gelu(x, approximate='tanh')",
             also=(
                 "def silu(x):\n    inner = math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)\n"
@@ -52,12 +56,18 @@ EXERCISE = Exercise(
         ),
         WrongAnswer(
             "a steeper sigmoid",
-            "The sigmoid gets 1.702·x here: that is the quick approximation of GELU. SiLU is Swish with β = 1: x·σ(x).",
+            "The sigmoid gets 1.702·x here: that is the quick approximation of GELU. SiLU is "
+            "Swish with β = 1: x·σ(x).",
             "def silu(x):\n    return x * torch.sigmoid(1.702 * x)",
+            also=(
+                "def silu(x):\n    return x * torch.sigmoid(1.5 * x)",
+                "def silu(x):\n    return x * torch.sigmoid(2 * x)",
+            ),
         ),
         WrongAnswer(
             "tanh for the sigmoid",
-            "tanh runs from -1 to 1, so x·tanh(x) is positive on both sides. The sigmoid runs from 0 to 1.",
+            "tanh runs from -1 to 1, so x·tanh(x) is positive on both sides. The sigmoid runs "
+            "from 0 to 1.",
             "def silu(x):\n    return x * torch.tanh(x)",
         ),
         WrongAnswer(
@@ -67,14 +77,16 @@ EXERCISE = Exercise(
         ),
         WrongAnswer(
             "the sign turned round",
-            "This is x·σ(-x): near zero for large x, and close to x for very negative x. Look at the sign inside exp: "
+            "This is x·σ(-x): near zero for large x, and close to x for very negative x. Look at "
+            "the sign inside exp: "
             "σ(x) = 1 / (1 + exp(-x)).",
             "def silu(x):\n    return x / (1 + torch.exp(x))",
             also=("def silu(x):\n    return x * torch.sigmoid(-x)",),
         ),
         WrongAnswer(
             "exp overflows",
-            "exp(x) is infinite in float32 from x = 89 on, and infinity divided by infinity is nan. Write it with "
+            "exp(x) is infinite in float32 from x = 89 on, and infinity divided by infinity is "
+            "nan. Write it with "
             "exp(-x), or let `torch.sigmoid` take care of both ends.",
             "def silu(x):\n    return x * torch.exp(x) / (1 + torch.exp(x))",
             also=("def silu(x):\n    e = torch.exp(x)\n    return x * (e / (e + 1))",),
@@ -82,17 +94,20 @@ EXERCISE = Exercise(
         ),
         WrongAnswer(
             "softmax for the sigmoid",
-            "softmax makes the values of an axis compete for a sum of one. Each value of SiLU depends on its own x alone.",
+            "softmax makes the values of an axis compete for a sum of one. Each value of SiLU "
+            "depends on its own x alone.",
             "def silu(x):\n    return x * torch.softmax(x, dim=-1)",
         ),
         WrongAnswer(
             "added, not multiplied",
-            "x and σ(x) are multiplied, not added: the sigmoid is a gate that says how much of x passes.",
+            "x and σ(x) are multiplied, not added: the sigmoid is a gate that says how much of x "
+            "passes.",
             "def silu(x):\n    return x + torch.sigmoid(x)",
         ),
         WrongAnswer(
             "hard swish",
-            "This replaces the sigmoid by straight lines, which phones find cheaper. LLaMA uses the true one: x·σ(x).",
+            "This replaces the sigmoid by straight lines, which phones find cheaper. LLaMA uses "
+            "the true one: x·σ(x).",
             "def silu(x):\n    return x * (x + 3).clamp(0, 6) / 6",
         ),
     ),
@@ -109,8 +124,10 @@ EXERCISE = Exercise(
         Alternative("logsigmoid", "def silu(x):\n    return x * torch.exp(F.logsigmoid(x))"),
     ),
     hints=(
-        "Which function turns any number into one between 0 and 1? It says how much of x gets through.",
-        "That function is the sigmoid, σ(x) = 1 / (1 + exp(-x)). torch has it by that name, and it works on a whole "
+        "Which function turns any number into one between 0 and 1? It says how much of x gets "
+        "through.",
+        "That function is the sigmoid, σ(x) = 1 / (1 + exp(-x)). torch has it by that name, and "
+        "it works on a whole "
         "tensor at once.",
         "Multiply x with its own sigmoid, element by element: one line, `return x * …`.",
     ),
