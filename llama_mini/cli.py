@@ -155,6 +155,17 @@ def show_data(
             typer.echo(f"\n--- {kind}, {len(text):,} characters ---\n{shown}")
 
 
+@app.command()
+def progress(
+    exercise: Annotated[str | None, typer.Argument(help="One exercise, or a lesson's number.")] = None,
+) -> None:
+    """Show which exercises are solved, and what is left."""
+    from llama_mini.course.records import progress_table
+
+    narrowed = int(exercise) if exercise and exercise.isdecimal() else exercise
+    typer.echo(progress_table(narrowed).plain())
+
+
 def main() -> None:
     """Run the command line."""
     app()
