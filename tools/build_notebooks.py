@@ -30,7 +30,7 @@ import hashlib
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -177,22 +177,41 @@ def to_bytes(notebook: NotebookNode) -> bytes:
     return (nbformat.writes(notebook, version=nbformat.NO_CONVERT).rstrip("\n") + "\n").encode()
 
 
-def build(root: Path) -> dict[Path, bytes]:
-    """Every notebook that `root`/lessons stands for: its path below `root`, and its bytes."""
+def build(root: Path) -> tuple[dict[Path, bytes], dict[str, str]]:
+    """Every notebook that `root`/lessons stands for, and what is wrong with the other lessons.
+
+    Returns the bytes of each notebook by its path below `root`, and an error message by the stem of
+    each lesson that cannot be built.
+    """
     built: dict[Path, bytes] = {}
+    errors: dict[str, str] = {}
     for path in sorted((root / "lessons").glob("*.py")):
-        lesson = read_lesson(path)
-        notebooks = {"notebooks": lesson_notebook(lesson)}
-        if lesson.exercises:
-            notebooks["exercises"] = exercise_notebook(lesson)
-            notebooks["solutions"] = solution_notebook(lesson)
-        for folder, notebook in notebooks.items():
-            built[Path(folder, f"{lesson.stem}.ipynb")] = to_bytes(notebook)
-    return built
+        try:
+            built |= build_lesson(path)
+        except ValueError as error:
+            named = str(error).startswith(path.name)
+            errors[path.stem] = str(error) if named else f"{path.name}: {error}"
+    return built, errors
 
 
-def differences(root: Path, built: dict[Path, bytes]) -> list[str]:
-    """What is missing, different or not derived from a lesson, one line each."""
+def build_lesson(path: Path) -> dict[Path, bytes]:
+    """The notebooks of one lesson. Raises LessonError, or ValueError from course/derive.py."""
+    lesson = read_lesson(path)
+    notebooks = {"notebooks": lesson_notebook(lesson)}
+    if lesson.exercises:
+        notebooks["exercises"] = exercise_notebook(lesson)
+        notebooks["solutions"] = solution_notebook(lesson)
+    return {
+        Path(folder, f"{lesson.stem}.ipynb"): to_bytes(notebook)
+        for folder, notebook in notebooks.items()
+    }
+
+
+def differences(root: Path, built: dict[Path, bytes], unknown: Container[str] = ()) -> list[str]:
+    """What is missing, different or not derived from a lesson, one line each.
+
+    `unknown` are the stems of lessons that could not be built; theirs are no strays.
+    """
     lines = []
     for path, data in built.items():
         if not (root / path).is_file():
@@ -202,7 +221,7 @@ def differences(root: Path, built: dict[Path, bytes]) -> list[str]:
     lines += [
         f"stray:   {path.as_posix()} (no lesson makes it; delete it, or add its lesson)"
         for path in _present(root)
-        if path not in built
+        if path not in built and path.stem not in unknown
     ]
     return lines
 
@@ -244,25 +263,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--root", type=Path, default=ROOT, help="the checkout (default: this one)")
     options = parser.parse_args(arguments)
 
-    try:
-        built = build(options.root)
-    except LessonError as error:
+    built, errors = build(options.root)
+    for error in errors.values():
         print(error, file=sys.stderr)
-        return 1
     if not options.check:
         changed = write(options.root, built)
         print(f"{len(built)} notebooks, {len(changed)} written.")
         for path in changed:
             print(f"  {path.as_posix()}")
-    found = differences(options.root, built)
+    found = differences(options.root, built, errors)
     for line in found:
         print(line, file=sys.stderr)
     if options.check:
-        if found:
+        if found or errors:
             print("Run: python tools/build_notebooks.py", file=sys.stderr)
         else:
             print(f"{len(built)} notebooks match lessons/ and the package.")
-    return 1 if found else 0
+    return 1 if found or errors else 0
 
 
 if __name__ == "__main__":

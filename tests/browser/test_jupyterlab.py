@@ -1,5 +1,6 @@
 """What a learner does on the first day, done in a real browser."""
 
+import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -8,6 +9,11 @@ import nbformat
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+
+from lesson import SETUP  # noqa: E402
+
+from llama_mini.course.derive import solution_cell  # noqa: E402
 
 EXPLORER = """
 import ipywidgets as widgets
@@ -68,6 +74,81 @@ def test_a_forgotten_first_cell_is_explained(jupyter, lab):
     jupyter.open_notebook("own/forgot.ipynb")
     jupyter.run_all()
     assert "from llama_mini.course import" in jupyter.output_text(0)
+
+
+LESSON = "notebooks/03_rmsnorm.ipynb"
+EXERCISE = "my_llama_mini/exercises/03_rmsnorm.ipynb"
+
+
+@pytest.fixture
+def screenshot(request) -> Path | None:
+    """Where the picture for the README goes, if the tests are to make it anew."""
+    wanted = request.config.getoption("--update-screenshot", default=False)
+    return ROOT / "docs" / "screenshot.png" if wanted else None
+
+
+def test_the_lesson_on_rmsnorm_runs_and_its_sliders_move_its_pictures(jupyter, screenshot):
+    jupyter.open_notebook(LESSON)
+    jupyter.run_all()
+    assert jupyter.errors() == []
+    explorers = [
+        index
+        for index, cell in enumerate(jupyter.cells())
+        if cell["cell_type"] == "code" and "Explorer(" in cell["source"]
+    ]
+    assert len(explorers) >= 2
+    for index in explorers:
+        move_a_slider(jupyter, index)
+    if screenshot:
+        jupyter.show_cell(explorers[0] - 1)
+        jupyter.screenshot(screenshot)
+
+
+def test_an_untouched_exercise_says_not_attempted(jupyter):
+    jupyter.open_notebook(EXERCISE)
+    jupyter.run_all()
+    assert jupyter.errors() == []
+    assert "not attempted" in shown_by_check(jupyter)
+
+
+def test_a_wrong_answer_is_named_with_a_picture_and_a_right_one_is_correct(jupyter, lab):
+    jupyter.open_notebook(EXERCISE)
+    stub = jupyter.find_cell("class RMSNorm")
+    jupyter.run_cell(jupyter.find_cell(SETUP))
+
+    right = solution_cell("llama_mini.norm:RMSNorm")
+    wrong = right.replace(
+        "torch.rsqrt(mean_square + self.eps)", "(1 / (torch.sqrt(mean_square) + self.eps))"
+    )
+    assert wrong != right
+    answer(jupyter, stub, wrong)
+    said = shown_by_check(jupyter)
+    assert "not yet" in said and "root" in said
+    picture = jupyter.show_cell(jupyter.find_cell("check(RMSNorm)")).locator("img").first
+    picture.wait_for()
+    assert picture.evaluate("image => image.naturalWidth") > 0
+    assert picture.get_attribute("alt")
+
+    answer(jupyter, stub, right)
+    said = shown_by_check(jupyter)
+    assert "correct" in said and "not yet" not in said
+    saved = lab.workspace / "overlay" / "rms_norm.py"
+    assert "torch.rsqrt(mean_square + self.eps)" in saved.read_text(encoding="utf-8")
+
+
+def answer(jupyter, stub: int, code: str) -> None:
+    """Paste an answer over the stub, run it, and check it."""
+    jupyter.replace_source(stub, code)
+    jupyter.run_cell(stub)
+    jupyter.run_cell(jupyter.find_cell("check(RMSNorm)"))
+
+
+def shown_by_check(jupyter) -> str:
+    """What a learner reads below the check cell, in lower case."""
+    cell = jupyter.show_cell(jupyter.find_cell("check(RMSNorm)"))
+    output = cell.locator(".jp-OutputArea").first
+    output.wait_for()
+    return output.inner_text().lower()
 
 
 def move_a_slider(jupyter, index: int) -> None:

@@ -1,5 +1,6 @@
 """From a lesson to its three notebooks, on lessons written for the purpose."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
 import build_notebooks  # noqa: E402
-from lesson import SETUP, LessonError  # noqa: E402
+from lesson import SETUP  # noqa: E402
 
 LESSON = f"""\
 # %% [markdown]
@@ -57,6 +58,19 @@ def course(tmp_path: Path):
     return write
 
 
+def build(root: Path) -> list[Path]:
+    """Build and write every lesson; return the files that changed."""
+    built, errors = build_notebooks.build(root)
+    assert errors == {}
+    return build_notebooks.write(root, built)
+
+
+def differences(root: Path) -> list[str]:
+    built, errors = build_notebooks.build(root)
+    assert errors == {}
+    return build_notebooks.differences(root, built)
+
+
 def read(root: Path, path: str):
     return nbformat.read(root / path, as_version=nbformat.NO_CONVERT)
 
@@ -67,7 +81,7 @@ def sources(notebook, kind: str) -> list[str]:
 
 def test_a_lesson_becomes_three_valid_notebooks_without_outputs(course):
     root = course(L98_gates=LESSON)
-    build_notebooks.write(root, build_notebooks.build(root))
+    build(root)
     written = sorted(str(p.relative_to(root).as_posix()) for p in root.rglob("*.ipynb"))
     assert written == [f"{f}/L98_gates.ipynb" for f in ("exercises", "notebooks", "solutions")]
     for path in written:
@@ -83,7 +97,7 @@ def test_a_lesson_becomes_three_valid_notebooks_without_outputs(course):
 
 def test_the_lesson_points_to_its_exercise_instead_of_holding_it(course):
     root = course(L98_gates=LESSON)
-    build_notebooks.write(root, build_notebooks.build(root))
+    build(root)
     lesson = read(root, "notebooks/L98_gates.ipynb")
     text = "\n".join(sources(lesson, "markdown"))
     assert "Write the gate" not in text
@@ -94,7 +108,7 @@ def test_the_lesson_points_to_its_exercise_instead_of_holding_it(course):
 
 def test_an_exercise_notebook_has_text_stub_check_and_hints(course):
     root = course(L98_gates=LESSON)
-    build_notebooks.write(root, build_notebooks.build(root))
+    build(root)
     notebook = read(root, "exercises/L98_gates.ipynb")
     _, shared, stub, check, hints = sources(notebook, "code")
     assert shared == "import math"
@@ -113,12 +127,12 @@ def test_an_exercise_notebook_has_text_stub_check_and_hints(course):
 
 def test_a_lesson_without_exercises_has_one_notebook(course):
     root = course(L99_plain=f"# %% [markdown]\n# # Plain\n\n# %%\n{SETUP}\n")
-    assert list(build_notebooks.build(root)) == [Path("notebooks/L99_plain.ipynb")]
+    assert build(root) == [Path("notebooks/L99_plain.ipynb")]
 
 
 def test_readers_tags_stay_and_the_builders_own_do_not(course):
     root = course(L98_gates=LESSON)
-    build_notebooks.write(root, build_notebooks.build(root))
+    build(root)
     tags = [cell.metadata.get("tags") for cell in read(root, "notebooks/L98_gates.ipynb").cells]
     assert [t for t in tags if t] == [["hide-input"]]
 
@@ -126,7 +140,7 @@ def test_readers_tags_stay_and_the_builders_own_do_not(course):
 def test_ids_are_unique_and_a_change_to_one_cell_changes_one_id(course):
     def ids(text: str) -> list[str]:
         root = course(L98_gates=text)
-        build_notebooks.write(root, build_notebooks.build(root))
+        build(root)
         return [cell.id for cell in read(root, "notebooks/L98_gates.ipynb").cells]
 
     before, after = ids(LESSON), ids(LESSON.replace("The end.", "The very end."))
@@ -157,8 +171,8 @@ def test_check_passes_after_building_and_names_what_differs_is_missing_or_stray(
 
 def test_building_twice_writes_nothing_the_second_time(course):
     root = course(L98_gates=LESSON)
-    assert len(build_notebooks.write(root, build_notebooks.build(root))) == 3
-    assert build_notebooks.write(root, build_notebooks.build(root)) == []
+    assert len(build(root)) == 3
+    assert build(root) == []
     assert not list(root.rglob("*.tmp"))
 
 
@@ -178,10 +192,22 @@ def test_building_twice_writes_nothing_the_second_time(course):
 def test_a_lesson_that_breaks_the_markup_is_refused_by_name(course, capsys, old, new, message):
     assert old in LESSON
     root = course(L98_gates=LESSON.replace(old, new))
-    with pytest.raises((LessonError, ValueError), match=message):
-        build_notebooks.build(root)
+    built, errors = build_notebooks.build(root)
+    assert built == {}
+    assert re.search(message, errors["L98_gates"])
+    assert "L98_gates.py" in errors["L98_gates"]
     assert build_notebooks.main(["--root", str(root)]) == 1
     assert capsys.readouterr().err.strip()
+
+
+def test_one_broken_lesson_stops_no_other_and_its_notebooks_are_no_strays(course, capsys):
+    root = course(L97_gates=LESSON, L98_gates=LESSON)
+    build(root)
+    course(L97_gates="# %%\nnothing", L98_gates=LESSON.replace("The end.", "The very end."))
+    assert build_notebooks.main(["--root", str(root)]) == 1
+    said = capsys.readouterr().err
+    assert "L97_gates.py" in said and "stray" not in said
+    assert "The very end." in (root / "notebooks" / "L98_gates.ipynb").read_text(encoding="utf-8")
 
 
 def test_the_command_explains_itself_without_the_grader(tmp_path):
@@ -194,11 +220,11 @@ def test_the_command_explains_itself_without_the_grader(tmp_path):
 
 
 def test_the_committed_notebooks_are_what_the_lessons_say():
-    assert build_notebooks.differences(ROOT, build_notebooks.build(ROOT)) == []
+    assert differences(ROOT) == []
 
 
 def test_checkpoints_that_jupyter_leaves_are_no_strays(course):
     root = course(L98_gates=LESSON)
-    build_notebooks.write(root, build_notebooks.build(root))
+    build(root)
     shutil.copytree(root / "exercises", root / "notebooks" / ".ipynb_checkpoints")
-    assert build_notebooks.differences(root, build_notebooks.build(root)) == []
+    assert differences(root) == []

@@ -195,7 +195,10 @@ def test_an_index_that_does_not_answer_is_explained_and_the_log_is_named(checkou
     [
         ("ERROR: Could not install: [Errno 28] No space left on device", "disk is full"),
         ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES", "damaged"),
-        ("ERROR: No matching distribution found for torch==2.13.0", "did not answer, or does not have"),
+        (
+            "ERROR: No matching distribution found for torch==2.13.0",
+            "did not answer, or does not have",
+        ),
         ("error: [Errno 13] Permission denied: '/x'", "another user"),
         ("something new", "pip did not succeed"),
     ],
