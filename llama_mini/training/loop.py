@@ -111,7 +111,7 @@ class Trainer:
     @cached_property
     def bigram(self) -> Bigram:
         """The baseline, counted on this run's training split when first asked for."""
-        return Bigram.fit(self.train_tokens)
+        return Bigram.fit(self.train_tokens, self.validation_tokens)
 
     def steps(self) -> Iterator[Update]:
         """Train to the end, one update at a time.

@@ -27,10 +27,11 @@ def test_probabilities_are_those_computed_by_hand():
     np.testing.assert_allclose(unseen, backoff, rtol=1e-12)
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_every_context_has_a_distribution_without_zeros(seed):
+@pytest.mark.parametrize("discount", [None, 0.3, 1.0, 2.5])
+@pytest.mark.parametrize("seed", range(3))
+def test_every_context_has_a_distribution_without_zeros(seed, discount):
     tokens = np.random.default_rng(seed).integers(0, 12, size=200).astype(np.uint16)
-    bigram = Bigram(tokens, vocab_size=15)
+    bigram = Bigram(tokens, 15, discount)
     previous, following = (axis.ravel() for axis in np.meshgrid(range(15), range(15)))
     table = np.exp(-bigram.surprise(previous, following)).reshape(15, 15)
     np.testing.assert_allclose(table.sum(axis=0), 1.0, rtol=1e-12)
@@ -70,7 +71,7 @@ def test_model_and_baseline_are_measured_on_every_validation_token_but_the_first
     read = torch.cat([batch.flatten() for batch in model.seen])
     assert sorted(read.tolist()) == sorted(tokens.read(0, len(tokens) - 1).tolist())
 
-    bigram = Bigram.fit(TokenShards(mix, "train"))
+    bigram = Bigram.fit(TokenShards(mix, "train"), tokens)
     everything = tokens.read(0, len(tokens))
     straight = bigram.surprise(everything[:-1], everything[1:]).mean()
     assert validation.baseline_loss(bigram) == pytest.approx(straight, rel=1e-12)
@@ -89,3 +90,28 @@ def test_a_quick_look_reads_windows_from_the_whole_split(mix):
     quick = Validation(tokens, 16, max_windows=4)
     starts = [start for start, _ in quick._windows]
     assert len(starts) == 4 and starts[0] == 0 and starts[-1] > 0.9 * (len(tokens) - 32)
+
+
+def test_repeated_text_does_not_lower_the_bar(mix):
+    class Repeated:
+        def __init__(self, tokens, times):
+            self.tokens = np.tile(tokens.read(0, len(tokens)), times)
+            self.vocab_size, self.digest = tokens.vocab_size, "repeated"
+
+        def __len__(self):
+            return len(self.tokens)
+
+        def read(self, start, count):
+            return self.tokens[start : start + count]
+
+    train, held_out = TokenShards(mix, "train"), TokenShards(mix, "validation")
+    validation = Validation(held_out, 16)
+    once = validation.baseline_loss(Bigram.fit(train, held_out))
+    thrice = Bigram.fit(Repeated(train, 3), held_out)
+    assert validation.baseline_loss(thrice) <= once + 0.01
+    untuned = Bigram(thrice_tokens(train), train.vocab_size)
+    assert validation.baseline_loss(thrice) <= validation.baseline_loss(untuned)
+
+
+def thrice_tokens(tokens):
+    return np.tile(tokens.read(0, len(tokens)), 3)
