@@ -56,6 +56,18 @@ def test_ten_updates_are_the_same_with_a_stop_and_without(settings, stop_after):
     assert best[0].step == best[1].step and best[0].best_loss == best[1].best_loss
 
 
+def test_random_numbers_go_on_where_they_stopped(settings):
+    stopped = Trainer(settings(run="stopped"))
+    for update in stopped.steps():
+        torch.rand(3)  # as dropout would draw
+        if update.step == 4:
+            break
+    expected = torch.rand(3)
+    torch.manual_seed(999)
+    Trainer.resume("stopped")
+    assert torch.equal(torch.rand(3), expected)
+
+
 def test_a_line_that_the_checkpoint_does_not_know_is_written_again(settings):
     straight = finish(Trainer(settings(run="straight")))
     stopped = Trainer(settings(run="stopped"))

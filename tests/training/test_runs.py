@@ -89,6 +89,27 @@ def test_names_count_up_and_a_taken_name_is_refused(settings):
         runs.find("nano-7")
 
 
+def test_what_a_kill_left_of_an_unborn_run_is_neither_trusted_nor_in_the_way(settings, runs_folder):
+    unborn = runs_folder / ".mine.partial"
+    unborn.mkdir(parents=True)
+    (unborn / "params.json").write_text("{}")
+    (unborn / "last.pt").write_bytes(b"half")
+    assert runs.all_runs() == []
+    assert Trainer(settings(run="mine")).run.params()["dim"] == 64
+    assert not unborn.exists()
+
+
+def test_a_disk_too_small_is_said_before_training(settings, runs_folder, monkeypatch):
+    import shutil
+    from collections import namedtuple
+
+    usage = namedtuple("usage", "total used free")(10**9, 10**9 - 1000, 1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    with pytest.raises(OSError, match="0 MB are free"):
+        Trainer(settings(run="mine"))
+    assert list(runs_folder.iterdir()) == []
+
+
 def test_no_mix_no_config_no_such_device_are_said(settings, tmp_path):
     with pytest.raises(FileNotFoundError, match="llama-mini data build"):
         Trainer(settings(data=tmp_path))
