@@ -35,13 +35,14 @@ EXERCISE = Exercise(
     wrong_answers=(
         WrongAnswer(
             "small letters",
-            "The hexadecimal digits are small letters, and the vocabulary has capitals: `<0xC3>`. The format `X` writes "
-            "them, `x` does not.",
+            "The hexadecimal digits are small letters, and the vocabulary has capitals: `<0xC3>`. "
+            "The format `X` writes them, `x` does not.",
             _pieces('[f"<0x{byte:02x}>" for byte in character.encode()]'),
         ),
         WrongAnswer(
             "a single digit",
-            "A byte below 16 has one digit only, as in `<0xA>`. Every byte piece has two: `<0x0A>`, format `02X`.",
+            "A byte below 16 has one digit only, as in `<0xA>`. Every byte piece has two: "
+            "`<0x0A>`, format `02X`.",
             _pieces('[f"<0x{byte:X}>" for byte in character.encode()]'),
         ),
         WrongAnswer(
@@ -51,16 +52,17 @@ EXERCISE = Exercise(
         ),
         WrongAnswer(
             "the code point",
-            "`ord` gives the character's number in Unicode, and that is not how it is stored. UTF-8 gives one to four "
-            "bytes: `character.encode()`, one piece for each.",
+            "`ord` gives the character's number in Unicode, and that is not how it is stored. "
+            "UTF-8 gives one to four bytes: `character.encode()`, one piece for each.",
             _pieces('[f"<0x{ord(character):02X}>"]'),
         ),
         WrongAnswer(
             "the bytes of the code point",
-            "You cut the character's number into bytes. UTF-8 does more: it marks in each byte how long the character is. "
-            "`character.encode()` gives those bytes.",
+            "You cut the character's number into bytes. UTF-8 does more: it marks in each byte "
+            "how long the character is. `character.encode()` gives those bytes.",
             _pieces(
-                '[f"<0x{byte:02X}>" for byte in ord(character).to_bytes(max(1, (ord(character).bit_length() + 7) // 8), "big")]'
+                '[f"<0x{byte:02X}>" for byte in ord(character).to_bytes(max(1, '
+                '(ord(character).bit_length() + 7) // 8), "big")]'
             ),
         ),
         WrongAnswer(
@@ -70,7 +72,8 @@ EXERCISE = Exercise(
         ),
         WrongAnswer(
             "UTF-16",
-            "These are the bytes of UTF-16, at least two for every character. The bytes are those of UTF-8.",
+            "These are the bytes of UTF-16, at least two for every character. The bytes are those "
+            "of UTF-8.",
             _pieces('[f"<0x{byte:02X}>" for byte in character.encode("utf-16-be")]'),
             also=(
                 _pieces('[f"<0x{byte:02X}>" for byte in character.encode("utf-16-le")]'),
@@ -89,7 +92,8 @@ EXERCISE = Exercise(
         ),
         WrongAnswer(
             "decimal digits",
-            "The number after `0x` is decimal, so 195 stands where C3 should. Format `02X` writes hexadecimal digits.",
+            "The number after `0x` is decimal, so 195 stands where C3 should. Format `02X` writes "
+            "hexadecimal digits.",
             _pieces('[f"<0x{byte}>" for byte in character.encode()]'),
             also=(_pieces('[f"<0x{byte:02d}>" for byte in character.encode()]'),),
         ),
@@ -105,9 +109,10 @@ EXERCISE = Exercise(
         ),
         WrongAnswer(
             "ASCII left as it is",
-            "You return characters of ASCII unchanged. Whoever calls this function already knows that the character has no "
-            "piece: a line break becomes `<0x0A>`.",
-            "def byte_fallback(character):\n    if character.isascii():\n        return [character]\n"
+            "You return characters of ASCII unchanged. Whoever calls this function already knows "
+            "that the character has no piece: a line break becomes `<0x0A>`.",
+            "def byte_fallback(character):\n    if character.isascii():\n"
+            "        return [character]\n"
             '    return [f"<0x{byte:02X}>" for byte in character.encode()]\n',
         ),
         WrongAnswer(
@@ -128,19 +133,22 @@ EXERCISE = Exercise(
         ),
         Alternative(
             "by hand from the bits",
-            "def byte_fallback(character):\n    code = ord(character)\n    if code < 0x80:\n        values = [code]\n"
-            "    elif code < 0x800:\n        values = [0xC0 | code >> 6, 0x80 | code & 63]\n"
-            "    elif code < 0x10000:\n        values = [0xE0 | code >> 12, 0x80 | code >> 6 & 63, 0x80 | code & 63]\n"
-            "    else:\n        values = [0xF0 | code >> 18] + [0x80 | code >> s & 63 for s in (12, 6, 0)]\n"
+            "def byte_fallback(character):\n    code = ord(character)\n    if code < 0x80:\n"
+            "        values = [code]\n    elif code < 0x800:\n"
+            "        values = [0xC0 | code >> 6, 0x80 | code & 63]\n    elif code < 0x10000:\n"
+            "        values = [0xE0 | code >> 12, 0x80 | code >> 6 & 63, 0x80 | code & 63]\n"
+            "    else:\n"
+            "        values = [0xF0 | code >> 18] + [0x80 | code >> s & 63 for s in (12, 6, 0)]\n"
             '    digits = "0123456789ABCDEF"\n'
             '    return ["<0x" + digits[v >> 4] + digits[v & 15] + ">" for v in values]\n',
         ),
     ),
     hints=(
-        "A string has no bytes of its own; an encoding gives it some. Which method of `str` does that, and which encoding?",
-        "`character.encode()` gives the bytes in UTF-8, and a loop over them gives numbers from 0 to 255. An f-string "
-        "can write a number in hexadecimal.",
-        '`f"{byte:02X}"` writes two capital hexadecimal digits. One list comprehension over `character.encode()` is '
-        "the whole body.",
+        "A string has no bytes of its own; an encoding gives it some. Which method of `str` does "
+        "that, and which encoding?",
+        "`character.encode()` gives the bytes in UTF-8, and a loop over them gives numbers from 0 "
+        "to 255. An f-string can write a number in hexadecimal.",
+        '`f"{byte:02X}"` writes two capital hexadecimal digits. One list comprehension over '
+        "`character.encode()` is the whole body.",
     ),
 )

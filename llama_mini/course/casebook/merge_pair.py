@@ -63,7 +63,8 @@ EXERCISE = Exercise(
     wrong_answers=(
         WrongAnswer(
             "the first occurrence only",
-            "You join the pair once and leave the rest of the word as it is. Every occurrence is joined.",
+            "You join the pair once and leave the rest of the word as it is. Every occurrence is "
+            "joined.",
             "def merge_pair(symbols, pair):\n"
             "    for i in range(len(symbols) - 1):\n"
             "        if symbols[i : i + 2] == pair:\n"
@@ -72,40 +73,42 @@ EXERCISE = Exercise(
         ),
         WrongAnswer(
             "the second symbol stays",
-            "After the joint its second symbol comes once more, since you go on by one place. A joint uses up two.",
+            "After the joint its second symbol comes once more, since you go on by one place. A "
+            "joint uses up two.",
             _walking("out.append(pair[0] + pair[1]); i += 1"),
         ),
         WrongAnswer(
             "parts of symbols matched",
-            "You join the symbols to one string and replace there, so the end of `ca` is taken for the symbol `a`. "
-            "Compare whole symbols, in the tuple.",
+            "You join the symbols to one string and replace there, so the end of `ca` is taken "
+            "for the symbol `a`. Compare whole symbols, in the tuple.",
             "def merge_pair(symbols, pair):\n"
             '    return tuple(" ".join(symbols).replace(" ".join(pair), "".join(pair)).split())\n',
         ),
         WrongAnswer(
             "the joint strings compared",
-            "You compare the joint string of two neighbours with that of the pair. (lo, w) and (l, ow) both spell `low`, "
-            "and only one is the pair: compare both symbols.",
+            "You compare the joint string of two neighbours with that of the pair. (lo, w) and "
+            "(l, ow) both spell `low`, and only one is the pair: compare both symbols.",
             _walking(
                 _JOIN, 'i + 1 < len(symbols) and symbols[i] + symbols[i + 1] == "".join(pair)'
             ),
         ),
         WrongAnswer(
             "split into characters again",
-            "You take the word apart into characters, and what was joined before falls apart. A symbol stays whole "
-            "unless it is joined with another.",
+            "You take the word apart into characters, and what was joined before falls apart. A "
+            "symbol stays whole unless it is joined with another.",
             "def merge_pair(symbols, pair):\n"
             '    symbols = tuple("".join(symbols))\n' + _walking(_JOIN).split("\n", 1)[1],
         ),
         WrongAnswer(
             "the last symbol lost",
-            "The walk ends before the last symbol, which is then missing unless it is part of a joint. It has no right "
-            "neighbour, but it belongs to the word.",
+            "The walk ends before the last symbol, which is then missing unless it is part of a "
+            "joint. It has no right neighbour, but it belongs to the word.",
             _walking(_JOIN, end="len(symbols) - 1"),
         ),
         WrongAnswer(
             "a list, not a tuple",
-            "The result is a list. Words are keys of a dict, so they must be tuples: `tuple(...)` at the end.",
+            "The result is a list. Words are keys of a dict, so they must be tuples: `tuple(...)` "
+            "at the end.",
             _walking(_JOIN).replace("return tuple(out)", "return out"),
         ),
         WrongAnswer(
@@ -132,13 +135,14 @@ EXERCISE = Exercise(
         ),
         WrongAnswer(
             "the pair put in as a tuple",
-            "Where the pair stood there is now the tuple itself. One symbol belongs there, the joint string "
-            "`pair[0] + pair[1]`.",
+            "Where the pair stood there is now the tuple itself. One symbol belongs there, the "
+            "joint string `pair[0] + pair[1]`.",
             _walking("out.append(pair); i += 2"),
         ),
         WrongAnswer(
             "only the first symbol compared",
-            "You join wherever the first symbol of the pair stands, whatever follows. Both symbols must match.",
+            "You join wherever the first symbol of the pair stands, whatever follows. Both "
+            "symbols must match.",
             _walking(
                 "out.append(symbols[i] + symbols[i + 1]); i += 2",
                 "i + 1 < len(symbols) and symbols[i] == pair[0]",
@@ -146,8 +150,8 @@ EXERCISE = Exercise(
         ),
         WrongAnswer(
             "a joint grows on",
-            "A symbol that was just used up counts as the beginning of the next pair, so `a a a` grows to `aaa`. Each "
-            "symbol goes into one joint only.",
+            "A symbol that was just used up counts as the beginning of the next pair, so `a a a` "
+            "grows to `aaa`. Each symbol goes into one joint only.",
             "def merge_pair(symbols, pair):\n"
             "    out, before = [], None\n"
             "    for symbol in symbols:\n"
@@ -163,13 +167,15 @@ EXERCISE = Exercise(
         Alternative(
             "looking back at the result",
             "def merge_pair(symbols, pair):\n    out = []\n    for symbol in symbols:\n"
-            "        if out and (out[-1], symbol) == tuple(pair):\n            out[-1] = out[-1] + symbol\n"
-            "        else:\n            out.append(symbol)\n    return tuple(out)\n",
+            "        if out and (out[-1], symbol) == tuple(pair):\n"
+            "            out[-1] = out[-1] + symbol\n        else:\n"
+            "            out.append(symbol)\n    return tuple(out)\n",
         ),
         Alternative(
             "recursion",
-            "def merge_pair(symbols, pair):\n    if len(symbols) < 2:\n        return tuple(symbols)\n"
-            "    first, second, *rest = symbols\n    if (first, second) == pair:\n"
+            "def merge_pair(symbols, pair):\n    if len(symbols) < 2:\n"
+            "        return tuple(symbols)\n    first, second, *rest = symbols\n"
+            "    if (first, second) == pair:\n"
             "        return (first + second, *merge_pair(tuple(rest), pair))\n"
             "    return (first, *merge_pair((second, *rest), pair))\n",
         ),
@@ -183,18 +189,18 @@ EXERCISE = Exercise(
         ),
         Alternative(
             "searching with index",
-            "def merge_pair(symbols, pair):\n    symbols, i = list(symbols), 0\n    while True:\n        try:\n"
-            "            i = symbols.index(pair[0], i)\n        except ValueError:\n"
+            "def merge_pair(symbols, pair):\n    symbols, i = list(symbols), 0\n    while True:\n"
+            "        try:\n            i = symbols.index(pair[0], i)\n        except ValueError:\n"
             "            return tuple(symbols)\n        if symbols[i + 1 : i + 2] == [pair[1]]:\n"
             '            symbols[i : i + 2] = ["".join(pair)]\n        i += 1\n',
         ),
     ),
     hints=(
-        "Walk through the tuple with a position of your own. At each place there are two possibilities; how far do you "
-        "go on in each?",
-        "`symbols[i : i + 2] == pair` asks whether the pair stands here, and is False at the last symbol by itself. A "
-        "`while` loop lets you go on by one or by two.",
-        "While i < len(symbols): if the pair stands at i, append `pair[0] + pair[1]` and add 2 to i; else append "
-        "`symbols[i]` and add 1. Return a tuple.",
+        "Walk through the tuple with a position of your own. At each place there are two "
+        "possibilities; how far do you go on in each?",
+        "`symbols[i : i + 2] == pair` asks whether the pair stands here, and is False at the last "
+        "symbol by itself. A `while` loop lets you go on by one or by two.",
+        "While i < len(symbols): if the pair stands at i, append `pair[0] + pair[1]` and add 2 to "
+        "i; else append `symbols[i]` and add 1. Return a tuple.",
     ),
 )
