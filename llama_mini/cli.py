@@ -157,7 +157,7 @@ def show_data(
 
 @app.command()
 def progress(
-    exercise: Annotated[str | None, typer.Argument(help="One exercise, or a lesson's number.")] = None,
+    exercise: Annotated[str | None, typer.Argument(help="An exercise or a lesson.")] = None,
 ) -> None:
     """Show which exercises are solved, and what is left."""
     from llama_mini.course.records import progress_table

@@ -5,7 +5,6 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from llama_mini.course.casebook import EXERCISES
 from llama_mini.course.compare import Difference
 from llama_mini.course.exercise import Case, Exercise, WrongAnswer
 from llama_mini.course.grading import (
@@ -99,9 +98,8 @@ def diagnose(exercise: Exercise, results: list[CaseResult]) -> Diagnosis:
 
 
 @functools.cache
-def bank(name: str) -> tuple[tuple[WrongAnswer, tuple[Observations, ...]], ...]:
+def bank(exercise: Exercise) -> tuple[tuple[WrongAnswer, tuple[Observations, ...]], ...]:
     """What every wrong answer of an exercise does in each case."""
-    exercise = EXERCISES[name]
     return tuple(
         (wrong, run_code(code, exercise, wrong.name))
         for wrong in exercise.wrong_answers
@@ -114,7 +112,7 @@ def _explain_all(
 ) -> tuple[Named, ...]:
     by_value = [
         wrong
-        for wrong, known in bank(exercise.name)
+        for wrong, known in bank(exercise)
         if not wrong.values_vary and all(map(_same, exercise.cases, known, observed))
     ]
     if by_value:
@@ -122,7 +120,7 @@ def _explain_all(
     pattern = [_pattern(result.differences) for result in results]
     by_pattern = [
         wrong
-        for wrong, known in bank(exercise.name)
+        for wrong, known in bank(exercise)
         if wrong.values_vary
         and pattern
         == [_pattern(score(*known_case).differences) for known_case in _scored(exercise, known)]
@@ -132,10 +130,10 @@ def _explain_all(
 
 def _explain_outputs(exercise: Exercise, observed: list[Observations]) -> tuple[Named, ...]:
     """Wrong answers that give the same results, and differ in something besides."""
-    expected = expectations(exercise.name)
+    expected = expectations(exercise)
     found = [
         wrong
-        for wrong, known in bank(exercise.name)
+        for wrong, known in bank(exercise)
         if not wrong.values_vary
         and all(
             _same(*triple, only=OUTPUT)
@@ -187,7 +185,7 @@ def _resemblance(exercise: Exercise, results: list[CaseResult]) -> tuple[Named, 
     failing = [index for index, result in enumerate(results) if OUTPUT in result.differences]
     counts = {
         wrong.name: (wrong, agreeing)
-        for wrong, known in bank(exercise.name)
+        for wrong, known in bank(exercise)
         if (
             agreeing := sum(
                 results[index].differences[OUTPUT].kind == "values"
@@ -223,7 +221,7 @@ def _complaint(message: str) -> str:
 
 
 def _scored(exercise: Exercise, known: tuple[Observations, ...]):
-    return zip(exercise.cases, expectations(exercise.name), known, strict=True)
+    return zip(exercise.cases, expectations(exercise), known, strict=True)
 
 
 def _pattern(differences: dict[str, Difference]) -> dict[str, str]:

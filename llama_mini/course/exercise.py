@@ -139,7 +139,7 @@ class Alternative:
     code: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Exercise:
     """One exercise: the public symbol it builds, and everything needed to judge and to help.
 

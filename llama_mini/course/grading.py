@@ -10,7 +10,6 @@ from types import ModuleType
 from typing import Any
 
 from llama_mini import slots
-from llama_mini.course.casebook import EXERCISES
 from llama_mini.course.cells import codes_of, load
 from llama_mini.course.compare import Comparison, Difference, Tolerance, compare
 from llama_mini.course.exercise import Case, Exercise
@@ -101,7 +100,7 @@ def grade(exercise: Exercise, answer: Any, files: frozenset[str] = frozenset()) 
     result = Grade(exercise)
     names = argument_names(slots.reference(exercise.symbol))
     own_codes = codes_of(slots.reference(exercise.symbol))
-    for case, expected in zip(exercise.cases, expectations(exercise.name), strict=True):
+    for case, expected in zip(exercise.cases, expectations(exercise), strict=True):
         if result.stopped is not None:
             result.results.append(CaseResult(case, {}, {}, math.inf))
             continue
@@ -163,9 +162,8 @@ def tolerance(case: Case) -> Tolerance:
 
 
 @functools.cache
-def expectations(name: str) -> tuple[Observations, ...]:
-    """What the reference does in each case of the exercise `name`."""
-    exercise = EXERCISES[name]
+def expectations(exercise: Exercise) -> tuple[Observations, ...]:
+    """What the reference does in each case."""
     answer = slots.reference(exercise.symbol)
     return tuple(run_case(case, answer, names=argument_names(answer)) for case in exercise.cases)
 
