@@ -143,7 +143,7 @@ from llama_mini.visualization.explore import Explorer
 
 frequencies = rope.rope_frequencies(128)
 SHOWN = (0, 8, 16, 24, 32, 40, 48, 63)
-RIM = torch.polar(torch.ones(73), torch.linspace(0, 2 * math.pi, 73))
+RIM = torch.polar(torch.ones(49), torch.linspace(0, 2 * math.pi, 49))
 
 
 def draw_clock(axes, center, hands, title):
@@ -205,7 +205,7 @@ all_scores = (queries @ keys.conj().T).real  # (query position, key position)
 
 
 def draw_proof(query_position, key_position):
-    figure, (dials, field) = figures.subplots(1, 2, width=8.4, height=3.9, width_ratios=[1, 1.25])
+    figure, (dials, field) = figures.subplots(1, 2, width=8.0, height=3.9)
     for i in range(4):
         hands = [
             (queries[query_position, i].item(), figures.COLORS[0]),
@@ -214,15 +214,14 @@ def draw_proof(query_position, key_position):
         draw_clock(dials, (2.6 * (i % 2), -3.0 * (i // 2)), hands, f"pair {i}")
     without_axes(dials)
     limit = all_scores.abs().max().item()
-    image = field.imshow(
+    field.imshow(
         all_scores.numpy(), cmap=figures.DIVERGING, vmin=-limit, vmax=limit, origin="lower"
     )
     field.plot(key_position, query_position, "x", color="black", ms=10, mew=3)
     field.set(xlabel="position of the key", ylabel="position of the query")
     field.grid(False)
-    figure.colorbar(image, ax=field, label="score")
     score = all_scores[query_position, key_position]
-    field.set_title(f"score {score:.3f}")
+    field.set_title(f"score {score:.3f}  (purple above zero, orange below)", fontsize=10)
     return figure, (
         f"Query at position {query_position}, key at {key_position}, distance "
         f"{query_position - key_position}: score {score:.3f}. The map of all scores is the same "
@@ -379,6 +378,7 @@ print(f"error without, 100 words apart:        {(mixed - meta).diagonal(-100).ab
 
 # %%
 import copy
+import itertools
 
 from llama_mini import ModelConfig, Transformer
 
@@ -401,18 +401,8 @@ with torch.no_grad():
     by_position = error.mean(dim=0)
     same_choice = (wrong_logits.argmax(-1) == right_logits.argmax(-1)).float().mean(dim=0)
 
-blocks = [
-    (0, 1),
-    (1, 2),
-    (2, 4),
-    (4, 8),
-    (8, 16),
-    (16, 32),
-    (32, 64),
-    (64, 128),
-    (128, 256),
-    (256, 512),
-]
+edges = [0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512]
+blocks = list(itertools.pairwise(edges))
 labels = [str(a) if b - a == 1 else f"{a}–{b - 1}" for a, b in blocks]
 errors = [by_position[a:b].mean().item() for a, b in blocks]
 choices = [same_choice[a:b].mean().item() for a, b in blocks]
@@ -436,8 +426,8 @@ figures.show(
 
 # %% [markdown]
 # Position 0 is exact: it looks at itself alone. The first few positions lean the right way, so the
-# first tokens of an answer often read well; then it falls apart. A short greedy sample does not catch
-# this mistake. Comparing logits at a late position does, and so do the tests of this course.
+# first tokens of an answer can read well; then it falls apart. A short greedy sample may not catch
+# this mistake. Comparing logits at late positions does, and the tests of this course do that.
 #
 # (In a model with random weights "falls apart" is complete after some twenty positions. How fast it
 # happens in a trained one depends on what its heads look at.)
@@ -453,34 +443,25 @@ figures.show(
 TRAINED = 2048
 
 
-def arc(start, stop, radius):
-    """Points on a circle from one angle to another, in radians."""
-    angles = torch.linspace(start, stop, 60)
-    return radius * angles.cos(), radius * angles.sin()
-
-
 def draw_arcs(length, positions):
-    scale = TRAINED / length if positions == "interpolated" else 1.0
+    step = TRAINED / length if positions == "interpolated" else 1.0
+    seen = TRAINED * frequencies  # the largest angle in training, pair by pair
+    reached = length * step * frequencies
+    new = (seen < 2 * math.pi) & (reached > seen * 1.0001)
+
     figure, axes = figures.subplots(height=4.2)
-    new_pairs = 0
     for place, i in enumerate(SHOWN):
         x, y = 2.9 * (place % 4), -3.2 * (place // 4)
-        seen = min(TRAINED * frequencies[i].item(), 2 * math.pi)
-        reached = min(length * scale * frequencies[i].item(), 2 * math.pi)
         draw_clock(axes, (x, y), [], f"pair {i}")
-        for start, stop, color in [(0, seen, 0), (seen, reached, 1)]:
-            if stop > start + 1e-6:
-                across, up = arc(start, stop, 1.0)
-                axes.plot((across + x).numpy(), (up + y).numpy(), color=figures.COLORS[color], lw=5)
-    for i in range(64):
-        seen = TRAINED * frequencies[i].item()
-        new_pairs += seen < 2 * math.pi and length * scale * frequencies[i].item() > seen + 1e-6
+        for start, stop, color in [(0.0, seen[i], 0), (seen[i], reached[i], 1)][: 1 + int(new[i])]:
+            angles = torch.linspace(start, min(stop, 2 * math.pi), 60)
+            axes.plot(x + angles.cos(), y + angles.sin(), color=figures.COLORS[color], lw=5)
     without_axes(axes)
-    axes.set_title(f"{new_pairs} of 64 pairs meet angles they never saw", pad=14)
+    axes.set_title(f"{int(new.sum())} of 64 pairs meet angles they never saw", pad=14)
     return figure, (
-        f"Angles between query and key at length {length}, positions {positions}: {new_pairs} of 64 "
+        f"Angles between query and key at length {length}, positions {positions}: {int(new.sum())} of 64 "
         f"pairs meet angles that do not occur within {TRAINED} positions. One position is "
-        f"{scale:.2f} of a trained step."
+        f"{step:.2f} of a trained step."
     )
 
 
@@ -565,7 +546,7 @@ Explorer(draw_beyond, step=widgets.FloatSlider(1.0, min=0.25, max=1.0, step=0.05
 #
 # Most mistakes here are silent: shapes fit, lengths are right, the first position is exact. One of them
 # appears only with size. Angles are positions times frequencies, so their error grows with the position.
-# How far off is the hand of pair 0 if positions and frequencies are held in fewer bits?
+# How far off is the worst of 64 hands if positions and frequencies are held in fewer bits?
 
 # %%
 exact = torch.outer(torch.arange(TRAINED).double(), 10_000 ** -(torch.arange(64).double() / 64))
@@ -591,16 +572,16 @@ figures.show(
 )
 
 # %% [markdown]
-# In bfloat16 a hand can point the opposite way after a few hundred words. So the table is made in float32, and is
-# never cast along with the model. The list of what people get wrong, each of which the grader knows:
+# In bfloat16 some hand is a quarter turn off by position 307 and points the opposite way by 606. So the
+# table is made in float32, and is never cast along with the model. What else people get wrong:
 #
 # - **The other layout**: pairs half a head apart, or read in one layout and written back in the other.
-# - **The wrong way round**: turning with the clock. As long as queries *and* keys do it, the scores
-#   of *random* vectors look fine, but Meta's weights expect the other direction.
-# - **The wrong axis**: `x` has `(batch, seq, heads, head_dim)`. A table of shape `(seq, head_dim/2)`
-#   lines up with the last *two* axes unless you say otherwise, so it is read by head. With as many
-#   heads as positions, nothing complains.
-# - **Cached keys turned again.** Turn a key once, at its own position, *before* it is stored.
+# - **The wrong way round**: turning with the clock. If queries *and* keys do it, scores still depend
+#   on the distance alone, so your own tests pass; but Meta's weights expect the other direction.
+# - **The wrong axis**: `x` is `(batch, seq, heads, head_dim)`. Broadcasting lines axes up from the
+#   right, so a table of shape `(seq, head_dim/2)` meets `heads`, not `seq`, unless you give it an axis
+#   of length one in between. With as many heads as positions nothing complains.
+# - **Cached keys turned again.** A key is turned once, at its own position, *before* it is stored.
 #
 # ## Meta's own numbers
 #
