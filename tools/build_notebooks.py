@@ -5,7 +5,7 @@
 
 A lesson is one Python file, lessons/NN_name.py, in jupytext's py:percent format: a cell starts with
 `# %%` (code) or `# %% [markdown]`. Its first heading is its title, and its first code cell is the
-one import line of the course (SETUP in tools/lesson.py). It becomes
+one import line of the course (SETUP_LINE in llama_mini/course). It becomes
 
   notebooks/NN_name.ipynb    the lesson
   exercises/NN_name.ipynb    what the learner fills in     (only if the lesson has exercises)

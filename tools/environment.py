@@ -50,7 +50,7 @@ def ready(root: Path, torch_index_url: str | None = None) -> Path:
     if not _usable(venv):
         _make_venv(base, venv)
         stamp = {}
-    _install(root, venv, torch_index_url, replace=torch_index_url != stamp.get("torch_index_url"))
+    _install(root, venv, torch_index_url, stamp)
     version = _version_of(str(python))
     _write_stamp(
         venv,
@@ -169,7 +169,7 @@ def _make_venv(base: str, venv: Path) -> None:
         raise SetupError(f"{base} could not make {venv}:\n{(done.stdout + done.stderr).strip()}")
 
 
-def _install(root: Path, venv: Path, torch_index_url: str | None, replace: bool) -> None:
+def _install(root: Path, venv: Path, torch_index_url: str | None, earlier: dict) -> None:
     python = str(venv_python(venv))
     pip = [python, "-m", "pip", "install", "--progress-bar", "off", "--no-color"]
     pip += ["--disable-pip-version-check", "--constraint", str(root / "constraints.txt")]
@@ -179,9 +179,10 @@ def _install(root: Path, venv: Path, torch_index_url: str | None, replace: bool)
         # Without its dependencies: they come from the usual index with everything else.
         print(f"  installing torch from {torch_index_url}", flush=True)
         # Builds of one version count as the same to pip, so a change of build must be forced.
-        force = ["--force-reinstall"] if replace else []
+        changed = torch_index_url != earlier.get("torch_index_url")
+        force = ["--force-reinstall"] if changed else []
         _pip([*pip, *force, "--no-deps", "--index-url", torch_index_url, "torch"], root, log)
-    elif sys.platform == "linux" and not shutil.which("nvidia-smi"):
+    elif sys.platform == "linux" and not earlier and not shutil.which("nvidia-smi"):
         print(
             "  no NVIDIA GPU seen. On most package indexes torch for Linux brings CUDA with it,\n"
             "  several gigabytes. For the small build stop here (Ctrl-C) and give the address of\n"
@@ -189,7 +190,8 @@ def _install(root: Path, venv: Path, torch_index_url: str | None, replace: bool)
             "      make lab TORCH_INDEX_URL=<address>",
             flush=True,
         )
-    print("  installing the course and its packages; minutes the first time", flush=True)
+    wait = "" if earlier else "; minutes the first time"
+    print(f"  installing the course and its packages{wait}", flush=True)
     _pip([*pip, "--editable", f"{root}[{EXTRAS}]"], root, log)
     if not _succeeds([python, "-c", "import torch, jupyterlab, llama_mini"]):
         done = subprocess.run(

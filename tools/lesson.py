@@ -3,6 +3,7 @@
 `python tools/build_notebooks.py --help` explains the markup.
 """
 
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +11,9 @@ from pathlib import Path
 
 import jupytext
 
-SETUP = "from llama_mini.course import check, hint, overlay, progress, solution"
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from llama_mini.course import SETUP_LINE as SETUP
 
 _KNOWN_METADATA = {"tags", "symbol", "given", "lines_to_next_cell"}
 

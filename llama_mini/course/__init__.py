@@ -17,7 +17,7 @@ _HOME = {
 }
 
 # What a notebook's first line imports.
-SETUP_LINE = "from llama_mini.course import check, hint, solution, progress, overlay"
+SETUP_LINE = "from llama_mini.course import check, hint, overlay, progress, solution"
 
 __all__ = ["EXERCISES", "check", "check_answer", "hint", "overlay", "progress", "solution"]
 
