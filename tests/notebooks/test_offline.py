@@ -4,6 +4,7 @@ On Linux the work runs in a network namespace of its own, which has nothing but 
 Where the system does not allow that, a guard inside Python refuses every address but loopback.
 """
 
+import errno
 import os
 import random
 import shutil
@@ -111,9 +112,16 @@ class Offline:
         return done.stdout
 
 
+NAMESPACES = (
+    ("unshare", "--map-root-user", "--net"),
+    ("bwrap", "--dev-bind", "/", "/", "--unshare-net"),
+)
+
+
 @pytest.fixture
-def offline(tmp_path: Path) -> Offline:
-    variables = {
+def variables(tmp_path: Path) -> dict[str, str]:
+    """The environment of a learner who has done the set-up, in folders of its own."""
+    return {
         **os.environ,
         "LLAMA_MINI_HOME": str(tmp_path / "workspace"),
         "LLAMA_MINI_CACHE": str(tmp_path / "cache"),
@@ -121,25 +129,33 @@ def offline(tmp_path: Path) -> Offline:
         "LLAMA_MINI_QUICK": "1",
         "OMP_NUM_THREADS": "1",
     }
-    for start in (
-        ("unshare", "--map-root-user", "--net"),
-        ("bwrap", "--dev-bind", "/", "/", "--unshare-net"),
-    ):
+
+
+@pytest.fixture
+def guarded(tmp_path: Path, variables: dict[str, str]) -> Offline:
+    """The way that works everywhere."""
+    folder = tmp_path / "guard"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(GUARD, encoding="utf-8")
+    return Offline((), {**variables, "PYTHONPATH": str(folder)})
+
+
+@pytest.fixture
+def offline(variables: dict[str, str], guarded: Offline) -> Offline:
+    """The strictest way this machine allows."""
+    for start in NAMESPACES:
         if shutil.which(start[0]):
             prefix = (*start, sys.executable, "-c", LOOPBACK)
             probe = subprocess.run([*prefix, sys.executable, "-c", ""], capture_output=True)
             if probe.returncode == 0:
                 return Offline(prefix, variables)
-    guard = tmp_path / "guard"
-    guard.mkdir()
-    (guard / "sitecustomize.py").write_text(GUARD, encoding="utf-8")
-    return Offline((), {**variables, "PYTHONPATH": str(guard)})
+    return guarded
 
 
-def test_the_network_is_really_cut_off(offline):
-    import errno
-
-    assert offline.run("-c", REACH_OUT).split("\n")[:2] == [str(errno.ENETUNREACH), "no names"]
+@pytest.mark.parametrize("way", ["offline", "guarded"])
+def test_the_network_is_really_cut_off(way, request):
+    said = request.getfixturevalue(way).run("-c", REACH_OUT)
+    assert said.split("\n")[:2] == [str(errno.ENETUNREACH), "no names"]
 
 
 def test_not_even_this_machines_own_servers_are_reached_from_the_namespace(offline):
@@ -165,9 +181,8 @@ def test_a_model_is_trained_and_writes_without_a_network(offline, tmp_path):
     quick = ["--steps", "4", "--batch-size", "2", "--seq-len", "16", "--threads", "1"]
     train = ["train", "--config", "nano", "--data", str(mix), "--run", "offline", *quick]
     assert "offline" in offline.run("-m", "llama_mini", *train)
-    text = offline.run(
-        "-m", "llama_mini", "generate", "--run", "offline", "The", "--max-new-tokens", "8"
-    )
+    generate = ["generate", "The", "--run", "offline", "--max-new-tokens", "8"]
+    text = offline.run("-m", "llama_mini", *generate)
     assert text.startswith("The") and len(text.strip()) > len("The")
 
 
