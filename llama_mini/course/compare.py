@@ -17,6 +17,8 @@ EPS = {
     "complex128": 2**-52,
 }
 
+HALVES = frozenset({"float16", "bfloat16"})
+
 
 @dataclass(frozen=True)
 class Tolerance:
