@@ -38,11 +38,16 @@ GUARD = textwrap.dedent(
 
     _connect, _lookup = socket.socket.connect, socket.getaddrinfo
 
-    def _is_local(host):
+    def _is_number(host):
         try:
-            return ipaddress.ip_address(host).is_loopback
+            return bool(ipaddress.ip_address(host))
         except ValueError:
-            return host in (None, "", "localhost")
+            return False
+
+    def _is_local(host):
+        if _is_number(host):
+            return ipaddress.ip_address(host).is_loopback
+        return host in (None, "", "localhost")
 
     def connect(self, address):
         if isinstance(address, tuple) and not _is_local(address[0]):
@@ -50,7 +55,7 @@ GUARD = textwrap.dedent(
         return _connect(self, address)
 
     def getaddrinfo(host, *arguments, **options):
-        if not _is_local(host):
+        if not _is_local(host) and not _is_number(host):
             raise socket.gaierror(socket.EAI_AGAIN, "the test has cut the network off")
         return _lookup(host, *arguments, **options)
 
