@@ -95,7 +95,7 @@ figure, axes = figures.subplots()
 axes.plot(without, color=figures.COLORS[1], label="without attention")
 axes.plot(with_attention, color=figures.COLORS[0], label="with attention")
 axes.axhline(math.log(25), color="0.5", ls="--", lw=1)
-axes.text(400, math.log(25) + 0.08, "ln 25: chance", ha="right", color="0.4")
+axes.text(400, math.log(25) + 0.22, "ln 25: chance", ha="right", color="0.4")
 axes.set(xlabel="step", ylabel="loss after the first pass (nats)", ylim=(0, 3.9))
 axes.legend(loc="lower left")
 figures.show(
@@ -257,7 +257,9 @@ def draw_mask(cached, new, rule):
     axes.imshow(square.numpy(), vmin=-0.4, vmax=1.3, cmap="Blues", aspect="equal")
     for q, k in (square != right).nonzero().tolist():
         axes.text(k, q, "✗", ha="center", va="center", color=figures.COLORS[1], fontsize=13)
-    axes.axvline(cached - 0.5, color=figures.COLORS[1], lw=1.5)
+    axes.hlines([q - 0.5 for q in range(1, new)], -0.5, total - 0.5, color="white")
+    axes.vlines([k - 0.5 for k in range(1, total)], -0.5, new - 0.5, color="white")
+    axes.axvline(cached - 0.5, color=figures.COLORS[1], lw=2.5)
     axes.set_xticks(range(total))
     axes.set_yticks(range(new), range(cached, total))
     axes.set(xlabel="key position (left of the line: cached)", ylabel="query position")
@@ -321,13 +323,13 @@ scores = torch.tensor([[500.0, 499.0, 480.0], [3.0, 2.0, 1.0]])
 
 def weights_after_subtracting(m):
     parts = torch.exp(scores - m)
-    return (parts / parts.sum(dim=-1, keepdim=True)).tolist()
+    return (parts / parts.sum(dim=-1, keepdim=True)).numpy().round(3).tolist()
 
 
 print("nothing subtracted:          ", weights_after_subtracting(0.0))
 print("largest of the whole tensor: ", weights_after_subtracting(scores.max()))
 print("largest of each row:         ", weights_after_subtracting(scores.amax(-1, keepdim=True)))
-print("torch's own softmax:         ", scores.softmax(dim=-1).tolist())
+print("torch's own softmax:         ", scores.softmax(dim=-1).numpy().round(3).tolist())
 
 # %% [markdown]
 # The middle line is a bug that hides: one common maximum is fine until some other row, head or text
@@ -343,8 +345,8 @@ for _ in range(1000):
 total.item()
 
 # %% [markdown]
-# It sticks at 256: with 8 bits of precision, 257 is not a number, and 256 + 1 rounds back. So Meta's
-# code casts the scores to float32, takes the softmax, and casts the weights back, and so do we.
+# It sticks at 256: with 8 bits of precision, 257 is not a number, and 256 + 1 rounds back. Meta's
+# code casts the scores to float32, takes the softmax, and casts the weights back. So do we.
 #
 # ## Several heads
 #
