@@ -331,6 +331,7 @@ EXERCISE = Exercise(
             "small letters",
             "You turn capitals into small letters. LLaMA's tokenizer takes the text as it is.",
             _encoding(_START.replace('"▁" + text', '"▁" + text.lower()')),
+            also=(_encoding(_START.replace('"▁" + text', '"▁" + text.casefold()')),),
         ),
         WrongAnswer(
             "<s> put in front",
