@@ -130,12 +130,12 @@ def test_a_kill_at_any_moment_leaves_a_run_that_ends_as_if_never_killed(mix, set
     straight = finish(Trainer(same))
     rng = random.Random(0)
     done = False
-    for attempt in range(8):
+    for attempt in range(5):
         mode = "resume" if (runs_folder / "run").exists() else "new"
         process = subprocess.Popen(
             [sys.executable, "-c", TRAIN, str(mix), mode], stdout=subprocess.PIPE, text=True
         )
-        if attempt < 7:
+        if attempt < 4:
             assert process.stdout.readline() == "ready\n"
             for _ in range(rng.randint(0, 6)):  # some updates, each followed by a checkpoint …
                 process.stdout.readline()
@@ -152,6 +152,38 @@ def test_a_kill_at_any_moment_leaves_a_run_that_ends_as_if_never_killed(mix, set
     assert resumed.finished
     assert losses(resumed) == losses(straight)
     assert_same_state(resumed, straight)
+
+
+SAVE = textwrap.dedent(
+    """
+    import sys
+    from pathlib import Path
+    import torch
+    from llama_mini.training.checkpoint import load, save
+    saved = load(Path(sys.argv[1]))
+    saved.model["padding"] = torch.zeros(4_000_000)  # so that most of the time is spent writing
+    print("ready", flush=True)
+    while True:
+        saved.step += 1
+        save(Path(sys.argv[1]), saved)
+    """
+)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGKILL is Unix's")
+def test_a_kill_while_a_checkpoint_is_written_leaves_a_readable_one(settings):
+    path = Trainer(settings(run="mine")).run.last
+    rng = random.Random(1)
+    for _ in range(4):
+        process = subprocess.Popen(
+            [sys.executable, "-c", SAVE, str(path)], stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(0.05 + 0.1 * rng.random())
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        assert load(path).params["dim"] == 64
 
 
 def test_other_settings_are_refused_by_name(settings):
