@@ -55,7 +55,8 @@ _NEVER_FIRST = (
 )
 _NEVER_LAST = f"(?:{_NEVER_FIRST}|told|says|from|for|would|could|will|his|her|their)"
 _HYPHEN_AT_SMALL_WORD = re.compile(
-    rf"(?<![\w-])((?:{_NEVER_FIRST}))-(?=[a-z])|(?<=[a-z\d])-(?={_NEVER_LAST}[\s,.])"
+    rf"(?<![\w-])((?:{_NEVER_FIRST}|The|(?:to|in|on|at|by|for)(?=-[A-Z])))-(?=[A-Za-z])"
+    rf"|(?<=[a-z\d])-(?={_NEVER_LAST}[\s,.]|(?:to|in|on|at|by) (?:the|a|an|his|her|its|their)\b)"
 )
 # `anti-Trump` is a word, `confidante-Choi` two; short lower-case words are Arabic articles.
 _HYPHEN_BEFORE_NAME = re.compile(
@@ -69,6 +70,7 @@ _SHARE_BAR = re.compile(
     r"(?:Send )?Facebook Twitter Google\+ .{0,120}?Permalink https?://\S+|"
     r"(?:Share this with|Copy this link|These are external links)[^.]{0,200}?\bClose share panel\b"
     r"|Share this with Can you get the answers nobody else knows\?.*"
+    r"|If you are reading this page on the BBC News app.*"
     r"|For more ideas, information and inspiration, visit.*|\bShare this with\b"
     r"|Media playback is (?:un)?supported on (?:this|your) device"
     r"|Please turn on JavaScript\.[^.]*\.|(?:Media|Image) (?:caption|copyright)\s",
