@@ -31,7 +31,7 @@ unknown = [word for word in words if word not in vocabulary]
 print(
     f"words: {len(vocabulary):,} entries; of the new words {len(unknown) / len(words):.1%} are unknown,"
 )
-print("       such as " + ", ".join(sorted(set(unknown), key=len)[-8:]))
+print("       such as " + ", ".join(sorted(set(unknown), key=lambda word: (len(word), word))[-8:]))
 
 bytes_per_word = len(held_out.encode()) / len(words)
 print(f"bytes: 256 entries, and nothing is unknown, but a word takes {bytes_per_word:.1f} of them")
@@ -128,8 +128,8 @@ def label(piece):
     return "".join(c if _font.get_char_index(ord(c)) else f"U+{ord(c):X}" for c in piece)
 
 
-def draw_pieces(pieces, columns=78):
-    """Pieces as coloured boxes in rows, like text."""
+def draw_pieces(pieces, title, columns=78):
+    """Pieces as coloured boxes in rows, like text, under a title."""
     rows, column = [[]], 0
     for piece in pieces:
         width = len(label(piece)) + 1
@@ -138,11 +138,12 @@ def draw_pieces(pieces, columns=78):
             column = 0
         rows[-1].append((column, width, label(piece)))
         column += width
-    figure, axes = figures.subplots(height=0.34 * len(rows))
+    figure, axes = figures.subplots(height=0.34 * (len(rows) + 1))
     # Filling the whole figure spares the search for room, most of the time such a picture takes.
     figure.set_layout_engine("none")
-    axes.set(position=(0, 0, 1, 1), xlim=(0, columns), ylim=(len(rows), 0))
+    axes.set(position=(0, 0, 1, 1), xlim=(0, columns), ylim=(len(rows), -1))
     axes.axis("off")
+    axes.text(0.3, -0.5, title, va="center")
     boxes = [(x, y, width) for y, row in enumerate(rows) for x, width, _ in row]
     corners = [
         [(x + 0.1, y + 0.1), (x + w - 0.1, y + 0.1), (x + w - 0.1, y + 0.9), (x + 0.1, y + 0.9)]
@@ -171,11 +172,11 @@ def cut_with(sentence, some_merges):
 
 def draw_merges(text, merges_made):
     pieces = cut_with(text, merges[:merges_made])
-    last = f", the last of them {'+'.join(merges[merges_made - 1])}" if merges_made else ""
-    return draw_pieces(pieces), (
-        f"After {merges_made} merges{last}, {len(text)} characters are {len(pieces)} pieces: "
-        + " | ".join(pieces)
+    last = " + ".join(merges[merges_made - 1]) if merges_made else "none yet"
+    said = (
+        f"merges: {merges_made}, the last: {last}; {len(text)} characters in {len(pieces)} pieces"
     )
+    return draw_pieces(pieces, said), f"{said}: {' | '.join(pieces)}"
 
 
 SENTENCES = [
@@ -187,7 +188,7 @@ SENTENCES = [
 Explorer(
     draw_merges,
     text=widgets.Dropdown(options=SENTENCES),
-    merges_made=widgets.IntSlider(0, min=0, max=len(merges), step=5),
+    merges_made=widgets.IntSlider(0, min=0, max=len(merges)),
 )
 
 # %% [markdown]
@@ -316,8 +317,8 @@ for kind, texts in kinds.items():
 
 # %%
 CHARACTERS = {
-    "A  Latin letter": "A", "line break": "\n", "é  with accent": "é", "я  Cyrillic": "я",
-    "▁  SentencePiece's space": "▁", "祝  Chinese": "祝", "llama emoji": "🦙",
+    "A, Latin": "A", "line break": "\n", "é, with accent": "é", "я, Cyrillic": "я",
+    "▁, SentencePiece's space": "▁", "llama emoji": "🦙", "祝, Chinese": "祝",
 }  # fmt: skip
 PREFIX = {
     1: (1,),
@@ -329,7 +330,7 @@ PREFIX = {
 
 def draw_bytes(character):
     encoded = CHARACTERS[character].encode()
-    figure, axes = figures.subplots(height=2.5)
+    figure, axes = figures.subplots(height=2.2)
     said = []
     for row, (byte, n_prefix) in enumerate(zip(encoded, PREFIX[len(encoded)], strict=True)):
         for column, bit in enumerate(f"{byte:08b}"):
@@ -350,7 +351,9 @@ def draw_bytes(character):
     )
 
 
-Explorer(draw_bytes, character=widgets.Dropdown(options=list(CHARACTERS), value="llama emoji"))
+Explorer(
+    draw_bytes, character=widgets.SelectionSlider(options=list(CHARACTERS), value="llama emoji")
+)
 
 # %% [markdown]
 # What if there were no bytes? Then every character without a piece would become `<unk>`, and the text
@@ -506,15 +509,13 @@ def draw_languages(language, tokenizer):
     pieces = TOKENIZERS[tokenizer].encode(text, out_type=str)
     of_bytes = sum(piece.startswith("<0x") for piece in pieces)
     english = len(TOKENIZERS[tokenizer].encode(LANGUAGES["English"][3]))
-    return draw_pieces(pieces), (
-        f"{language}, {tokenizer}: {len(pieces)} pieces, {of_bytes} of them bytes; the English "
-        f"sentence takes {english}. " + " | ".join(pieces)
-    )
+    said = f"{len(pieces)} pieces, {of_bytes} of them bytes; in English {english} pieces"
+    return draw_pieces(pieces, said), f"{language}, {tokenizer}: {said}. {' | '.join(pieces)}"
 
 
 Explorer(
     draw_languages,
-    language=widgets.Dropdown(options=list(LANGUAGES), value="Russian"),
+    language=widgets.SelectionSlider(options=list(LANGUAGES), value="Russian"),
     tokenizer=widgets.ToggleButtons(options=list(TOKENIZERS)),
 )
 
@@ -543,7 +544,8 @@ figures.show(
 )
 
 # %% [markdown]
-# Three sentences were enough to make Russian less than half as long. What still divides it from
+# Three sentences were enough to make Russian less than half as long. Chinese gains less: it has
+# thousands of characters, and three sentences show a few dozen. What still divides it from
 # English is half a megabyte of training text. Whoever writes a language that was rare in training pays
 # more for each sentence, and fits less of it into the context. LLaMA's vocabulary has 2,951 pieces with Cyrillic letters and 700 single Chinese
 # characters, and no piece of two.
@@ -581,8 +583,9 @@ figures.show(
 #
 # ## Speed
 #
-# Ours is Python, SentencePiece is C++. Both keep the possible joints in a heap, so both grow about in
-# step with the length of the text. Medians of nine, alternating, one thread:
+# Ours is Python, SentencePiece is C++. Both keep the possible joints in a heap, so the work grows
+# hardly faster than the text. Medians of nine, alternating, one thread; they jump if your machine has
+# other things to do:
 
 # %%
 from statistics import median
@@ -737,14 +740,19 @@ print("a    b", bpe.bpe_encode("a    b", characters | runs_of_spaces | {"▁a": 
 # %% [markdown] tags=["exercise-text"]
 # ## Train
 #
-# Write `train_bpe(words, n_merges)` with the two functions you have: count the pairs, take the best
-# one, join it in every word, and again.
+# Write `train_bpe(words, n_merges)`: count the pairs, take the best one, join it in every word, and
+# again. Use `bpe.count_pairs` and `bpe.merge_pair`, which are ours until yours have passed and you
+# have called `overlay.apply()`.
+#
+# ```python
+# train_bpe({("l", "o", "w"): 5, ("l", "o"): 2}, 2)   # [("l", "o"), ("lo", "w")]
+# ```
 #
 # - Return the list of pairs in the order in which they were joined.
 # - The best pair has the highest count. Of several with the same count take the smallest, as Python
 #   compares tuples of strings: `("a", "z") < ("b", "a")`.
 # - Stop after `n_merges` steps, or earlier when no word has a pair left. A pair that occurs once is
-#   still a pair. A negative `n_merges` is a ValueError.
+#   still a pair.
 # - Leave `words` as it is: the caller may need it.
 
 # %% tags=["exercise"] symbol="llama_mini.tokenizer.bpe:train_bpe"
@@ -760,7 +768,8 @@ print("a    b", bpe.bpe_encode("a    b", characters | runs_of_spaces | {"▁a": 
 # byte_fallback("\n")   # ["<0x0A>"]
 # ```
 #
-# Raise a ValueError if `character` is not exactly one character.
+# ASCII is no exception: this function is only called when a character has no piece. The check that
+# `character` is one character is up to you; `check` does not look for it.
 
 # %% tags=["exercise"] symbol="llama_mini.tokenizer.bpe:byte_fallback"
 
