@@ -118,6 +118,27 @@ EXERCISE = Exercise(
             _function(
                 _ANGLES, "return torch.polar(torch.ones_like(angles).double(), angles.double())"
             ),
+            also=(
+                _function(
+                    _ANGLES,
+                    "return torch.polar(torch.ones_like(angles), angles).to(torch.complex128)",
+                ),
+                _function(
+                    "f = theta ** (-torch.arange(0, head_dim, 2) / head_dim)",
+                    _ANGLES,
+                    "return torch.polar(torch.ones_like(angles), angles).to(torch.complex128)",
+                ),
+                _function(
+                    "f = theta ** (-torch.arange(0, head_dim, 2) / head_dim)",
+                    _ANGLES,
+                    "return torch.polar(torch.ones_like(angles).double(), angles.double())",
+                ),
+                _function(
+                    "f = theta ** (-torch.arange(0, head_dim, 2).double() / head_dim)",
+                    "angles = torch.outer(torch.arange(max_seq_len).double(), f)",
+                    "return torch.polar(torch.ones_like(angles), angles)",
+                ),
+            ),
         ),
         WrongAnswer(
             "theta is not passed on",
@@ -138,15 +159,10 @@ EXERCISE = Exercise(
         ),
         WrongAnswer(
             "degrees",
-            "The angles are converted to degrees or back. Frequencies are radians, and so is what "
-            "`torch.polar`, cos and sin take: leave them as they are.",
+            "The angles are converted as if they were degrees. Frequencies are radians, and so is "
+            "what `torch.polar`, cos and sin take: leave them as they are.",
             _function(
                 _ANGLES, "return torch.polar(torch.ones_like(angles), torch.deg2rad(angles))"
-            ),
-            also=(
-                _function(
-                    _ANGLES, "return torch.polar(torch.ones_like(angles), torch.rad2deg(angles))"
-                ),
             ),
         ),
         WrongAnswer(
@@ -173,6 +189,19 @@ EXERCISE = Exercise(
                 "return torch.polar(torch.ones_like(angles), angles)",
             ),
             also=(
+                _function(
+                    "angles = torch.outer(torch.arange(max_seq_len).float(), f)",
+                    "angles = angles.bfloat16().float()",
+                    "return torch.polar(torch.ones_like(angles), angles)",
+                ),
+                _function(
+                    "angles = torch.outer(torch.arange(max_seq_len).float(), f).half().float()",
+                    "return torch.polar(torch.ones_like(angles), angles)",
+                ),
+                _function(
+                    "angles = torch.outer(torch.arange(max_seq_len).float(), f.half().float())",
+                    "return torch.polar(torch.ones_like(angles), angles)",
+                ),
                 _function(
                     "angles = torch.outer(torch.arange(max_seq_len).half(), f.half()).float()",
                     "return torch.polar(torch.ones_like(angles), angles)",
