@@ -4,7 +4,7 @@ import re
 
 _UNDERLINE = re.compile(r"^([=\-~^\"'`*+#.])\1{3,}\s*$")
 _TARGET = re.compile(r"^\s*(?:\.\. _[^\n]*:.*|__ \S.*|\.\. \[[^\]]+\].*)$")
-_DIRECTIVE = re.compile(r"^(\s*)\.\. ?([\w|:-]+::.*)?$")
+_DIRECTIVE_OR_COMMENT = re.compile(r"^\s*\.\.(?:\s|$)")
 _KEPT_DIRECTIVE = re.compile(
     r"^(\s*)\.\. (note|tip|warning|seealso|admonition|important)::\s*(.*)$"
 )
@@ -13,7 +13,6 @@ _ROLE_WITH_TITLE = re.compile(r":[\w:+.-]+:`([^`<]+?)\s*<[^`>]*>`")
 _ROLE = re.compile(r":[\w:+.-]+:`[~.!]?(?:_\w+\.)?([^`]+)`")
 _LINK = re.compile(r"`([^`<]+?)\s*<[^`>]+>`__?")
 _REFERENCE = re.compile(r"`([^`]+)`__?")
-_ROLE = re.compile(r"(?<![`:\w])`([^`\n]+)`(?![`_\w])")
 _LABEL = re.compile(r":ref:`([^`<]+)`")
 _DEFAULT_ROLE = re.compile(r"(?<![`:\w])`([^`\n]+)`(?![`_\w])")
 _FOOTNOTE = re.compile(r"\s*\[(?:#\w*|\d+|\*)\]_")
@@ -67,7 +66,7 @@ def plain_text(source: str) -> str:
         elif _CODE_DIRECTIVE.match(line):
             lines.append("")
             code_deeper_than = indent
-        elif _DIRECTIVE.match(line):
+        elif _DIRECTIVE_OR_COMMENT.match(line):
             skip_deeper_than = indent
         elif re.match(r"^\s*:\w[\w -]*:(?:\s|$)", line):
             continue
