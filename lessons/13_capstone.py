@@ -31,11 +31,9 @@ overlay.apply()
 # then on it finds them ready, and needs no network.
 
 # %%
-from llama_mini import paths
-from llama_mini.data.build import build_mix, mix_table
+from llama_mini.data.build import build_mix
 
-build_mix()
-mix_table(paths.mix_dir())
+print(build_mix())
 
 # %% [markdown]
 # The proportions are the paper's; the sources are not. CommonCrawl here is 954 pages and some
@@ -46,6 +44,7 @@ mix_table(paths.mix_dir())
 # A model never sees text, only numbers. This is how the validation data begin, in both:
 
 # %%
+from llama_mini import paths
 from llama_mini.data.packing import TokenShards
 from llama_mini.tokenizer.sentencepiece import Tokenizer
 
