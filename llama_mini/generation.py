@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from llama_mini import model as architecture
 from llama_mini.cache import KVCache
-from llama_mini.model import Transformer
 
 
 def apply_temperature(logits: Tensor, temperature: float) -> Tensor:
@@ -55,7 +55,7 @@ def top_p(probabilities: Tensor, p: float) -> Tensor:
 
 @torch.no_grad()
 def stream(
-    model: Transformer,
+    model: architecture.Transformer,
     tokens: Tensor,
     max_new_tokens: int,
     temperature: float = 0.0,
@@ -76,7 +76,7 @@ def stream(
 
 
 def generate(
-    model: Transformer,
+    model: architecture.Transformer,
     tokens: Tensor,
     max_new_tokens: int,
     temperature: float = 0.0,
@@ -114,7 +114,9 @@ def sample(
     return torch.multinomial(probabilities, 1, generator=generator).squeeze(-1)
 
 
-def _checked(model: Transformer, tokens: Tensor, max_new_tokens: int) -> tuple[int, int]:
+def _checked(
+    model: architecture.Transformer, tokens: Tensor, max_new_tokens: int
+) -> tuple[int, int]:
     if tokens.ndim != 2 or tokens.shape[1] == 0:
         raise ValueError(
             f"The prompt must be (batch, seq) with seq at least 1; got {tuple(tokens.shape)}."

@@ -9,13 +9,13 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from llama_mini import attention, rope
-from llama_mini.model import Transformer
+from llama_mini import model as architecture
 from llama_mini.visualization import figures
 from llama_mini.visualization.explore import Explorer
 
 
 @torch.no_grad()
-def attention_weights(model: Transformer, tokens: Tensor) -> Tensor:
+def attention_weights(model: architecture.Transformer, tokens: Tensor) -> Tensor:
     """How much each position looks at each other one.
 
     tokens (seq,) int64 → (layers, heads, seq, seq) float32; row q holds the weights of query q and
@@ -41,7 +41,7 @@ def attention_weights(model: Transformer, tokens: Tensor) -> Tensor:
     return torch.stack([_weights(model, i, x) for i, x in enumerate(inputs)]).float().cpu()
 
 
-def _weights(model: Transformer, index: int, x: Tensor) -> Tensor:
+def _weights(model: architecture.Transformer, index: int, x: Tensor) -> Tensor:
     config, layer = model.config, model.layers[index].attention
     seq = x.shape[1]
     table = rope.rope_table(config.head_dim, seq, config.rope_theta).to(x.device)
@@ -88,7 +88,7 @@ def _in_words(square: Tensor, pieces: list[str], layer: int, head: int) -> str:
     )
 
 
-def explore_attention(model: Transformer, tokenizer: Any, text: str) -> Explorer:
+def explore_attention(model: architecture.Transformer, tokenizer: Any, text: str) -> Explorer:
     """The attention of a model on a text, with a slider for the layer and one for the head.
 
     tokenizer needs `encode(text)` and `id_to_piece(id)`. Raises ValueError if the text is longer
