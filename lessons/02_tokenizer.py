@@ -545,10 +545,10 @@ figures.show(
 
 # %% [markdown]
 # Three sentences were enough to make Russian less than half as long. Chinese gains less: it has
-# thousands of characters, and three sentences show a few dozen. What still divides it from
-# English is half a megabyte of training text. Whoever writes a language that was rare in training pays
-# more for each sentence, and fits less of it into the context. LLaMA's vocabulary has 2,951 pieces with Cyrillic letters and 700 single Chinese
-# characters, and no piece of two.
+# thousands of characters, and three sentences show a few dozen. What still divides them from English
+# is half a megabyte of training text. Whoever writes a language that was rare in training pays more
+# for each sentence, and fits less of it into the context. LLaMA's vocabulary has 2,951 pieces with
+# Cyrillic letters and 700 single Chinese characters, and no piece of two.
 #
 # And how large should a vocabulary be? Train some more and look at the text they have not seen:
 
