@@ -65,7 +65,7 @@ EXERCISE = Exercise(
         ),
         Case(
             "bfloat16",
-            given=args(normal(2, 4, 3, 8, seed=7, dtype=torch.bfloat16), _rotations(4, 4, seed=8)),
+            given=args(normal(2, 4, 3, 8, seed=63, dtype=torch.bfloat16), _rotations(4, 4, seed=8)),
             **_HALF,
         ),
     ),
