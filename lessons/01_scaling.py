@@ -160,8 +160,9 @@ def draw_isoflop(log10_flops, constants):
         axes.plot(best_n, lowest, "o", color=color, ms=8 if offset == 0 else 4)
     rule = (flops / 120) ** 0.5
     axes.axvline(rule, color=figures.COLORS[1], ls="--", lw=1)
-    axes.text(rule * 1.1, 3.55, "20 tokens per\nparameter", color=figures.COLORS[1], va="top")
-    axes.set(xlim=(1e7, 1e13), ylim=(1.7, 3.6), xlabel="parameters", ylabel="loss (nats per token)")
+    axes.text(rule * 1.1, 3.25, "20 tokens per\nparameter", color=figures.COLORS[1], va="top")
+    axes.set(xlim=(1e7, 1e13), ylim=(1.7, 3.3), xlabel="parameters", ylabel="loss (nats per token)")
+    axes.minorticks_off()
     axes.set_title(f"{flops:.1e} FLOPs: {best_n / 1e9:.3g}B on {best_d / 1e9:,.0f}B tokens")
     return figure, (
         f"Loss against size for five budgets around {flops:.1e} FLOPs, by {constants}. At this budget "
@@ -173,7 +174,7 @@ def draw_isoflop(log10_flops, constants):
 
 Explorer(
     draw_isoflop,
-    log10_flops=widgets.FloatSlider(23.76, min=18, max=26, step=0.02, description="log10 of FLOPs"),
+    log10_flops=widgets.FloatSlider(23.76, min=20, max=26, step=0.02, description="log10 of FLOPs"),
     constants=widgets.Dropdown(options=list(FITS), value="Chinchilla, as printed"),
 )
 
@@ -244,7 +245,7 @@ for name, a in found.items():
     print(f"{name:14} N ∝ C^{a:.3f}   (truth: {truth:.3f})")
 
 figure, axes = figures.subplots(height=3.8)
-for flops, (n, d, loss), bottom in zip(budgets, runs, bottoms, strict=True):
+for flops, (n, _, loss), bottom in zip(budgets, runs, bottoms, strict=True):
     axes.semilogx(n.numpy(), loss.numpy(), ".", color="0.6", ms=5)
     line = [scaling.parametric_loss(x, flops.item() / 6 / x, fit) for x in n.tolist()]
     axes.semilogx(n.numpy(), line, color=figures.COLORS[0], lw=1)

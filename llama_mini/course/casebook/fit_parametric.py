@@ -97,6 +97,12 @@ EXERCISE = Exercise(
             rtol=5e-3,
             seconds=30,
         ),
+        Case(
+            "a floor above half a nat",
+            given=_runs(scaling.SARDANA, 14, seed=3),
+            use=lambda answer, *runs: answer(*runs).E > 0.5,
+            seconds=30,
+        ),
     ),
     wrong_answers=(
         WrongAnswer(
@@ -166,6 +172,7 @@ EXERCISE = Exercise(
                     "scaling.ParametricFit(0.0, *theta[1:3].exp().tolist(), *theta[3:].tolist())"
                 ),
             ),
+            values_vary=True,
         ),
         WrongAnswer(
             "counts in billions",

@@ -23,59 +23,59 @@ EXERCISE = Exercise(
             "2·N·D is the forward pass: a multiplication and an addition for each weight and "
             "token. The backward pass does twice as much again, one share for the gradient of the "
             "input and one for that of the weights.",
-            _returns("2 * n_params * n_tokens"),
+            _returns("2.0 * n_params * n_tokens"),
         ),
         WrongAnswer(
             "backward pass alone",
             "4·N·D is the backward pass. The forward pass before it takes another 2·N·D.",
-            _returns("4 * n_params * n_tokens"),
+            _returns("4.0 * n_params * n_tokens"),
         ),
         WrongAnswer(
             "a multiply-add counted as one",
             "You count a multiplication and its addition as one operation. Hardware makers and "
             "papers count two, so the forward pass takes 2·N·D and the whole step three times "
             "that.",
-            _returns("3 * n_params * n_tokens"),
+            _returns("3.0 * n_params * n_tokens"),
         ),
         WrongAnswer(
             "the six counted twice",
             "Six already counts the multiplication and the addition: 2 forward, 4 backward.",
-            _returns("12 * n_params * n_tokens"),
+            _returns("12.0 * n_params * n_tokens"),
         ),
         WrongAnswer(
             "a second forward pass",
             "8·N·D counts a forward pass that is run again in the backward pass to save memory "
             "(activation checkpointing). That is what the hardware does then; what training "
             "needs, and what is asked for, is 6·N·D.",
-            _returns("8 * n_params * n_tokens"),
+            _returns("8.0 * n_params * n_tokens"),
         ),
         WrongAnswer(
             "one operation for each weight",
             "N·D counts each meeting of a weight and a token once. It costs two operations "
             "forward and four backward.",
-            _returns("n_params * n_tokens"),
+            _returns("1.0 * n_params * n_tokens"),
         ),
         WrongAnswer(
             "one token only",
             "That is the cost of one token. Multiply by the number of tokens.",
-            _returns("6 * n_params"),
+            _returns("6.0 * n_params"),
         ),
         WrongAnswer(
             "a sum for a product",
             "Parameters and tokens are added. Every parameter meets every token, so multiply them.",
-            _returns("6 * (n_params + n_tokens)"),
+            _returns("6.0 * (n_params + n_tokens)"),
         ),
         WrongAnswer(
             "PF-days",
             "That is in petaFLOP-days (one is 8.64e19 FLOPs), the unit of Kaplan's paper. Return "
             "plain FLOPs.",
-            _returns("6 * n_params * n_tokens / (1e15 * 86400)"),
+            _returns("6.0 * n_params * n_tokens / (1e15 * 86400)"),
         ),
     ),
     alternatives=(
         Alternative(
             "forward and backward apart",
-            _returns("2 * n_params * n_tokens + 4 * n_params * n_tokens"),
+            _returns("2.0 * n_params * n_tokens + 4 * n_params * n_tokens"),
         ),
         Alternative("whole numbers", _returns("6 * int(n_params) * int(n_tokens)")),
         Alternative(
