@@ -87,7 +87,7 @@ def screenshot(request) -> Path | None:
     return ROOT / "docs" / "screenshot.png" if wanted else None
 
 
-def test_the_lesson_on_rmsnorm_runs_and_its_sliders_move_its_pictures(jupyter, screenshot):
+def test_the_lesson_on_rmsnorm_runs_and_its_sliders_move_its_pictures(jupyter):
     jupyter.open_notebook(LESSON)
     jupyter.run_all()
     assert jupyter.errors() == []
@@ -99,9 +99,6 @@ def test_the_lesson_on_rmsnorm_runs_and_its_sliders_move_its_pictures(jupyter, s
     assert len(explorers) >= 2
     for index in explorers:
         move_a_slider(jupyter, index)
-    if screenshot:
-        jupyter.show_cell(explorers[0] - 1)
-        jupyter.screenshot(screenshot)
 
 
 def test_an_untouched_exercise_says_not_attempted(jupyter):
@@ -111,7 +108,9 @@ def test_an_untouched_exercise_says_not_attempted(jupyter):
     assert "not attempted" in shown_by_check(jupyter)
 
 
-def test_a_wrong_answer_is_named_with_a_picture_and_a_right_one_is_correct(jupyter, lab):
+def test_a_wrong_answer_is_named_with_a_picture_and_a_right_one_passes(
+    jupyter, lab, screenshot
+):
     jupyter.open_notebook(EXERCISE)
     stub = jupyter.find_cell("class RMSNorm")
     jupyter.run_cell(jupyter.find_cell(SETUP))
@@ -128,6 +127,11 @@ def test_a_wrong_answer_is_named_with_a_picture_and_a_right_one_is_correct(jupyt
     picture.wait_for()
     assert picture.evaluate("image => image.naturalWidth") > 0
     assert picture.get_attribute("alt")
+    if screenshot:
+        jupyter.page.evaluate("window.jupyterapp.commands.execute('application:toggle-left-area')")
+        picture.evaluate("image => image.scrollIntoView({block: 'end'})")
+        jupyter.page.wait_for_timeout(1000)  # the page has settled
+        jupyter.screenshot(screenshot)
 
     answer(jupyter, stub, right)
     said = shown_by_check(jupyter)
