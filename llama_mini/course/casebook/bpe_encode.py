@@ -70,7 +70,7 @@ EXERCISE = Exercise(
     lesson=2,
     minutes=25,
     difficulty=3,
-    prerequisites=("byte_fallback", "merge_pair"),
+    prerequisites=("train_bpe", "byte_fallback"),
     cases=(
         Case("two words", given=args("hello world", _SCORES), points=2),
         Case(
