@@ -174,11 +174,8 @@ def _elsewhere(raised: Raised, cell: Cell) -> str:
     remedy = f"move `{missing}` into this cell"
     if inspect.ismodule(shell.user_ns[missing]):
         module = shell.user_ns[missing].__name__
-        remedy = (
-            f"put `import {module}`"
-            + (f" as {missing}" if module != missing else "")
-            + " into this cell"
-        )
+        renamed = f" as {missing}" if module != missing else ""
+        remedy = f"put `import {module}{renamed}` into this cell"
     return (
         f"`{missing}` {where}, and {cell.place} needs it. Your answer becomes a part of the "
         "package by itself, so its "

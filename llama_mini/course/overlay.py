@@ -31,7 +31,7 @@ from llama_mini.paths import workspace
 
 _MARK = "# llama_mini: "
 _LOAD_SECONDS = 5.0
-_loaded: dict[str, tuple[str, Any]] = {}
+_loaded: dict[tuple[Path, str], Any] = {}
 
 
 @dataclass(frozen=True)
@@ -185,10 +185,9 @@ def _ready(saved: Saved) -> tuple[Any | None, str]:
     """The answer's symbol, checked again if need be; None and why if it passes no more."""
     name = saved.exercise.name
     text = saved.path.read_text(encoding="utf-8", errors="replace")
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    if saved.is_current and _loaded.get(name, ("",))[0] == digest:
+    if saved.is_current and (saved.path, text) in _loaded:
         # The same object as before: a second apply() changes nothing, so it may not be refused.
-        return _loaded[name][1], ""
+        return _loaded[saved.path, text], ""
     run = watched(
         lambda: load_answer(saved.exercise, text, str(saved.path)),
         _LOAD_SECONDS,
@@ -204,8 +203,8 @@ def _ready(saved: Saved) -> tuple[Any | None, str]:
         save(saved.exercise, saved.source)
         changed = _what_changed(saved)
         note = f"{name} passed under other conditions ({changed}). Checked again, it still passes."
-        digest = hashlib.sha256(saved.path.read_bytes()).hexdigest()
-    _loaded[name] = (digest, run.value)
+        text = saved.path.read_text(encoding="utf-8")
+    _loaded[saved.path, text] = run.value
     return run.value, note
 
 

@@ -1,4 +1,4 @@
-"""RMSNorm's half-precision cases count every bit, so no value may hang on the last bit of float32."""
+"""RMSNorm's half-precision cases count every bit: none may hang on the last one of float32."""
 
 import pytest
 import torch

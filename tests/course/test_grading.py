@@ -1,0 +1,159 @@
+"""Judging answers: fooling attempts, wrong types, and what the report says."""
+
+import pytest
+import torch
+from torch import nn
+
+from llama_mini import feedforward, norm
+from llama_mini.course import check_answer
+
+
+def double(x):
+    return x * torch.sigmoid(2.5 * x)
+
+
+@pytest.mark.parametrize("patched", ["allclose", "equal", "isclose", "sigmoid"])
+def test_replacing_torch_functions_makes_nothing_pass(monkeypatch, patched):
+    check_answer("silu", double)  # the reference has run once, as it has in any notebook
+    monkeypatch.setattr(torch, patched, lambda *a, **k: True if patched != "sigmoid" else a[0])
+    monkeypatch.setattr(torch.Tensor, "__eq__", lambda *a: True)
+    monkeypatch.setattr(torch.Tensor, "tolist", lambda self: [0.0] * self.numel())
+    assert check_answer("silu", lambda x: x).state == "not yet"
+
+
+def test_a_tensor_subclass_is_rejected():
+    class Sly(torch.Tensor):
+        pass
+
+    report = check_answer("silu", lambda x: feedforward.torch.sigmoid(x).mul(x).as_subclass(Sly))
+    assert report.points == 0
+    assert "subclass of Tensor" in report.message
+
+
+def test_the_packages_own_code_is_noticed_however_it_is_handed_in():
+    class Inherits(norm.RMSNorm):
+        pass
+
+    for name, answer in [
+        ("silu", feedforward.silu),
+        ("silu", lambda x: feedforward.silu(x)),
+        ("rms_norm", norm.RMSNorm),
+        ("rms_norm", Inherits),
+    ]:
+        report = check_answer(name, answer)
+        assert (report.state, report.points) == ("not attempted", 0)
+        assert "the package's own" in report.message
+
+
+@pytest.mark.parametrize(
+    "result",
+    [[1.0], (1.0,), 3, "text", {"a": 1}, object()],
+    ids=lambda result: type(result).__name__,
+)
+def test_a_wrong_type_is_named(result):
+    report = check_answer("silu", lambda x: result)
+    assert (report.state, report.points) == ("not yet", 0)
+    assert type(result).__name__ in report.message
+    assert "expected a Tensor" in report.message
+
+
+def test_numpy_is_told_to_stay_in_torch():
+    report = check_answer("silu", lambda x: x.float().detach().numpy())
+    assert "numpy.ndarray" in report.message
+
+
+@pytest.mark.parametrize("answer", [3, torch.ones(2), "silu", None, [1]])
+def test_something_that_cannot_be_called_is_said_to_be_so(answer):
+    report = check_answer("silu", answer)
+    assert (report.state, report.diagnosis) == ("not yet", "wrong kind of answer")
+    assert "check(silu)" in report.message
+
+
+def test_an_instance_handed_in_for_its_class_is_said_to_be_so():
+    class RMSNorm(nn.Module):
+        pass
+
+    assert "Hand in the class" in check_answer("rms_norm", RMSNorm()).message
+    assert "is to be a class" in check_answer("rms_norm", lambda x: x).message
+
+
+def test_an_exception_is_reported_with_the_learners_line_and_the_inputs():
+    def silu(x):
+        return x @ torch.ones(5)
+
+    message = check_answer("silu", silu).message
+    assert "RuntimeError" in message
+    assert "return x @ torch.ones(5)" in message
+    assert "x: float32 (13,)" in message
+
+
+def test_prints_and_warnings_are_said_and_cost_nothing():
+    def silu(x):
+        import warnings
+
+        warnings.warn("old style", stacklevel=1)
+        print("x is", tuple(x.shape))
+        return x * torch.sigmoid(x)
+
+    report = check_answer("silu", silu)
+    assert report.state == "correct"
+    assert any("x is (13,)" in note for note in report.notes)
+    assert any("old style" in note for note in report.notes)
+
+
+def test_an_unnamed_mistake_is_located():
+    report = check_answer("silu", lambda x: torch.where(x > 2.4, x, x * torch.sigmoid(x)))
+    assert report.diagnosis is None
+    assert "differs in 2 of 13 values; the first at [11]: yours 2.5" in report.message
+
+
+def test_part_of_the_evidence_is_not_passed_off_as_a_diagnosis():
+    def silu(x):
+        return x.clamp(min=0) if x.ndim == 1 else x * 3
+
+    report = check_answer("silu", silu)
+    assert report.diagnosis is None
+    assert "something else is different too" in report.message
+
+
+def test_two_faults_are_both_named():
+    def silu(x):
+        y = torch.sigmoid(x)
+        x.mul_(0)
+        return y
+
+    report = check_answer("silu", silu)
+    assert report.diagnosis == "the sigmoid alone"
+    assert "Besides: edits its input." in report.message
+
+
+def test_an_endless_loop_ends_the_check_and_says_where():
+    def silu(x):
+        while True:
+            x = x + 0
+
+    report = check_answer("silu", silu)
+    assert report.diagnosis == "does not end"
+    assert "while True" in report.message or "x = x + 0" in report.message
+    # The cases that follow would each wait as long.
+    assert not any(result.observed for result in report.cases)
+
+
+def test_a_name_no_exercise_has_suggests_the_nearest():
+    with pytest.raises(KeyError, match="Did you mean 'rms_norm'"):
+        check_answer("rmsnorm", norm.RMSNorm)
+
+
+def test_the_picture_has_a_text_alternative_and_the_state_is_a_word():
+    report = check_answer("silu", double)
+    html = report._repr_mimebundle_()["text/html"]
+    assert 'alt="Map of the result, 1 rows by 13 columns' in html
+    assert "not yet" in html
+    assert "<img" not in check_answer("silu", lambda x: x * torch.sigmoid(x)).rich()
+
+
+def test_markup_in_an_answer_is_shown_as_text():
+    def silu(x):
+        raise ValueError("<script>alert(1)</script>")
+
+    assert "<script>" not in check_answer("silu", silu).rich()
