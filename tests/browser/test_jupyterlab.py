@@ -108,9 +108,7 @@ def test_an_untouched_exercise_says_not_attempted(jupyter):
     assert "not attempted" in shown_by_check(jupyter)
 
 
-def test_a_wrong_answer_is_named_with_a_picture_and_a_right_one_passes(
-    jupyter, lab, screenshot
-):
+def test_a_wrong_answer_is_named_with_a_picture_and_a_right_one_passes(jupyter, lab, screenshot):
     jupyter.open_notebook(EXERCISE)
     stub = jupyter.find_cell("class RMSNorm")
     jupyter.run_cell(jupyter.find_cell(SETUP))
