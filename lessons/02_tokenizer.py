@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 02 · Tokenizer
 #
-# **45 minutes, and as long again for the exercises · under 1 GB of memory · comes after 00**
+# **45 minutes, and 75 for the exercises · under 1 GB of memory · comes after 00**
 #
 # > *LLaMA knows 32,000 tokens, and no other. How does it write a llama emoji that is not among them? Why does it read
 # > the number 12345 digit by digit? And why does the same sentence cost more in one language than in another?*
@@ -34,7 +34,9 @@ print(
 print("       such as " + ", ".join(sorted(set(unknown), key=lambda word: (len(word), word))[-8:]))
 
 bytes_per_word = len(held_out.encode()) / len(words)
-print(f"bytes: 256 entries, and nothing is unknown, but a word takes {bytes_per_word:.1f} of them")
+print(
+    f"bytes: 256 entries, and nothing is unknown, but a word takes {bytes_per_word:.1f}, with its space"
+)
 
 # %% [markdown]
 # With words, the list is long and still something is always missing. With bytes nothing is missing,
@@ -271,12 +273,18 @@ for text in ["abc", "abcc", "ccc", "abd"]:
 # `abc`. In `abcc` three pairs compete, and `bc` wins again. In `ccc` two pairs have equal scores and
 # the left one wins. `d` is not in the vocabulary.
 #
-# Greedy is not optimal. With `a`, `b`, `c`, `d`, `bc` and the two pieces `ab`, `cd`, it may join `bc`
-# first and leave three pieces where two would do. Every tokenizer of this kind lives with that, and
-# the model was trained on exactly these cuts.
+# Greedy is not optimal. Here `ab` and `cd` would do, but `bc` has the better score, and once it is
+# joined nothing else fits:
+
+# %%
+bpe.bpe_encode("abcd", {"▁": -9, "a": -9, "b": -9, "c": -9, "d": -9, "bc": -1, "ab": -2, "cd": -3})
+
+# %% [markdown]
+# Every tokenizer of this kind lives with that, and the model was trained on exactly these cuts.
 #
 # Now the proof. Take the scores of SentencePiece's own model, and compare on the held-out text, on
-# strings of random characters, and on some that were chosen to be nasty:
+# strings of random characters, and on some that were chosen to be nasty. (When your own `bpe_encode`
+# has passed, run `overlay.apply()` and this cell again: then it is your code against SentencePiece.)
 
 # %%
 import random
