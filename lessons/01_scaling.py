@@ -643,7 +643,7 @@ for name, (n_tokens, *_) in TABLE.items():
 # - Use `torch.optim.LBFGS` in float64 with `line_search_fn="strong_wolfe"`, and mind the trap of
 #   the lesson: scale the objective, set the tolerances to 0.
 # - Start from several places. The import brings `_STARTS`, a tensor with one theta in each of its
-#   675 rows: computing the objective at each is quick, and descending from the best three is
+#   288 rows: computing the objective at each is quick, and descending from the best three is
 #   enough. Keep the end with the lowest objective.
 # - Two more helpers, if you like: `_as_runs(n_params, n_tokens, losses)` checks the arguments and
 #   returns three float64 tensors; `HUBER_DELTA` is 0.001.

@@ -145,11 +145,11 @@ def huber_objective(
 
 # Where the search for theta begins: every combination of these.
 _STARTS = torch.cartesian_prod(
-    torch.tensor([-1.0, 0.0, 1.0], dtype=torch.float64),  # log E
-    torch.tensor([0.0, 5.0, 10.0, 15.0, 20.0], dtype=torch.float64),  # log A
-    torch.tensor([0.0, 5.0, 10.0, 15.0, 20.0], dtype=torch.float64),  # log B
-    torch.tensor([0.0, 0.5, 1.0], dtype=torch.float64),  # alpha
-    torch.tensor([0.0, 0.5, 1.0], dtype=torch.float64),  # beta
+    torch.tensor([0.0, 1.0], dtype=torch.float64),  # log E
+    torch.tensor([0.0, 5.0, 10.0, 15.0], dtype=torch.float64),  # log A
+    torch.tensor([0.0, 5.0, 10.0, 15.0], dtype=torch.float64),  # log B
+    torch.tensor([0.25, 0.5, 1.0], dtype=torch.float64),  # alpha
+    torch.tensor([0.25, 0.5, 1.0], dtype=torch.float64),  # beta
 )
 
 

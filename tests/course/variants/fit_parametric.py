@@ -21,14 +21,8 @@ def runs(law: scaling.ParametricFit, count: int, every: int = 0, factor: float =
 
 CASES = (
     Case(
-        ("one law"),
+        "one law",
         given=runs(scaling.ParametricFit(1.6, 700.0, 1500.0, 0.36, 0.34), 28),
-        rtol=1e-3,
-        seconds=30,
-    ),
-    Case(
-        ("another"),
-        given=runs(scaling.ParametricFit(2.0, 90.0, 500.0, 0.25, 0.3), 26),
         rtol=1e-3,
         seconds=30,
     ),
@@ -41,7 +35,6 @@ CASES = (
     ),
 )
 
-
 PREDICTION = (
     "torch.logsumexp(torch.stack("
     "[t[0].expand_as(y), t[1] - t[3] * n.log(), t[2] - t[4] * d.log()]), 0)"
@@ -49,10 +42,7 @@ PREDICTION = (
 
 
 def body(
-    prediction: str = (
-        "torch.logsumexp(torch.stack([t[0].expand_as(y), t[1] - t[3] * n.log(), t[2] - t[4] * "
-        "d.log()]), 0)"
-    ),
+    prediction: str = PREDICTION,
     error: str = "F.huber_loss(p, y, reduction='sum', delta=1e-3) / 1e-6",
     data: str = "n, d = n_params, n_tokens",
     start: str = "0.4, 5.5, 6.5, 0.3, 0.33",
