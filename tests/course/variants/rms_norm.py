@@ -1,5 +1,5 @@
 # ruff: noqa: E501  (source text of single lines)
-"""Mistakes in RMSNorm, written without looking at the casebook, at shapes that it does not use."""
+"""The mistakes in RMSNorm, written a second time in other ways, at shapes the casebook lacks."""
 
 import textwrap
 

@@ -1,5 +1,5 @@
 # ruff: noqa: E501  (source text of single lines)
-"""Mistakes in silu, written without looking at the casebook, and inputs that it does not use."""
+"""The mistakes in silu, written a second time in other ways, on inputs the casebook lacks."""
 
 import torch
 
