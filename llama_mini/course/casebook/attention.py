@@ -34,13 +34,13 @@ def _mask(n_queries: int, n_keys: int) -> torch.Tensor:
 
 
 def _silence_strangers(layer: torch.nn.Module, config: ModelConfig) -> None:
-    # A bias, or a weight of another name or shape, starts at random. At zero, the same mistake gives
-    # the same numbers each time; that it is there at all was noted before.
+    # A bias, or a weight of another name or shape, starts at random. At zero and untrained, the same
+    # mistake looks the same each time; that it is there at all was noted before.
     if isinstance(layer, torch.nn.Module):
         known = {name: weight.shape for name, weight in _weights(config, 0).items()}
         for name, parameter in layer.named_parameters():
             if known.get(name) != parameter.shape:
-                torch.nn.init.zeros_(parameter)
+                torch.nn.init.zeros_(parameter).requires_grad_(False)
 
 
 def _at_once(config: ModelConfig):
@@ -63,7 +63,9 @@ def _in_chunks(config: ModelConfig, *lengths: int):
         for length in lengths:
             stop = start + length
             mask = None if length == 1 else _mask(length, stop)
-            outputs.append(layer(x[:, start:stop], _table(config, start, stop), mask, cache.layer(0)))
+            outputs.append(
+                layer(x[:, start:stop], _table(config, start, stop), mask, cache.layer(0))
+            )
             cache.advance(length)
             start = stop
         return torch.cat(outputs, dim=1), cache.keys[0, :, :stop], cache.values[0, :, :stop]
@@ -151,6 +153,8 @@ def _attending(expression: str) -> tuple[str, str]:
     )
 
 
+_BY_HAND = _attending("q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])")
+_ONE_HEAD = "q, k, v = (t.flatten(2)[:, :, None] for t in (q, k, v))\n"
 _INTERLEAVED_JOIN = '\nreturn self.wo(einops.rearrange(mixed, "b h s d -> b s (d h)"))\n'
 
 EXERCISE = Exercise(
@@ -216,32 +220,37 @@ EXERCISE = Exercise(
     wrong_answers=(
         WrongAnswer(
             "heads and head_dim exchanged",
-            "You read the numbers as (head_dim heads), so a head takes every n-th dimension. In Meta's files a head is a "
-            "block of neighbours: (heads head_dim), when you split and when you join.",
-            _layer(('"b s (h d) -> b s h d"', '"b s (d h) -> b s h d"'), (_JOIN, _INTERLEAVED_JOIN)),
+            "You read the numbers as (head_dim heads), so a head takes every n-th dimension. In "
+            "Meta's files a head is a block of neighbours: (heads head_dim), when you split and "
+            "when you join.",
+            _layer(
+                ('"b s (h d) -> b s h d"', '"b s (d h) -> b s h d"'), (_JOIN, _INTERLEAVED_JOIN)
+            ),
         ),
         WrongAnswer(
             "split with head_dim and heads exchanged",
-            "You split the numbers as (head_dim heads), so a head takes every n-th dimension. A head is a block of "
-            "neighbours, (heads head_dim); you join them that way already.",
+            "You split the numbers as (head_dim heads), so a head takes every n-th dimension. A "
+            "head is a block of neighbours, (heads head_dim); you join them that way already.",
             _layer(('"b s (h d) -> b s h d"', '"b s (d h) -> b s h d"')),
         ),
         WrongAnswer(
             "joined with head_dim and heads exchanged",
-            "You split into blocks, and join as (head_dim heads): the dimensions of different heads end up interleaved. "
-            "Join as you split, (heads head_dim).",
+            "You split into blocks, and join as (head_dim heads): the dimensions of different "
+            "heads end up interleaved. Join as you split, (heads head_dim).",
             _layer((_JOIN, _INTERLEAVED_JOIN)),
         ),
         WrongAnswer(
             "joined without moving the heads back",
-            "The result of attention is (batch, heads, seq, head_dim), and you reshape it as it stands: the numbers of one "
-            "head at many positions become one position. Move the heads behind seq first, then flatten.",
+            "The result of attention is (batch, heads, seq, head_dim), and you reshape it as it "
+            "stands: the numbers of one head at many positions become one position. Move the "
+            "heads behind seq first, then flatten.",
             _layer((_JOIN, "\nreturn self.wo(mixed.reshape(x.shape[0], x.shape[1], -1))\n")),
         ),
         WrongAnswer(
             "heads made by reshape alone",
-            "You reshape (batch, seq, dim) straight to (batch, heads, seq, head_dim), which cuts the numbers in the wrong "
-            "places: one head gets all dimensions of some positions. Split the last axis, then exchange axes.",
+            "You reshape (batch, seq, dim) straight to (batch, heads, seq, head_dim), which cuts "
+            "the numbers in the wrong places: one head gets all dimensions of some positions. "
+            "Split the last axis, then exchange axes.",
             _layer(
                 (
                     _SPLIT,
@@ -254,44 +263,54 @@ EXERCISE = Exercise(
         ),
         WrongAnswer(
             "heads left behind the positions",
-            "Attention runs over the last two axes, and yours are heads and head_dim: the heads of one position attend to "
-            "each other. Exchange axes first: (batch, heads, seq, head_dim).",
+            "Attention runs over the last two axes, and yours are heads and head_dim: the heads "
+            "of one position attend to each other. Exchange axes first: (batch, heads, seq, "
+            "head_dim).",
             _layer((_MOVE, "\n"), (_JOIN, "\nreturn self.wo(mixed.flatten(2))\n")),
+            also=(
+                _layer((_MOVE, "\n"), (_JOIN, "\nreturn self.wo(mixed.flatten(2))\n"), _BY_HAND),
+                _layer(
+                    (_MOVE, "\n"),
+                    (_JOIN, "\nreturn self.wo(mixed.reshape(*x.shape[:2], -1))\n"),
+                    _BY_HAND,
+                ),
+            ),
         ),
         WrongAnswer(
             "values rotated",
-            "You rotate the values as well. A position is needed to decide *who* is heard, which queries and keys do; the "
-            "values are what is heard, and stay as they are.",
+            "You rotate the values as well. A position is needed to decide *who* is heard, which "
+            "queries and keys do; the values are what is heard, and stay as they are.",
             _layer((_ROTATE, _ROTATE + "v = rope.apply_rotary_emb(v, table)\n")),
         ),
         WrongAnswer(
             "keys not rotated",
-            "Only the queries are rotated. The angle between a rotated query and a rotated key is their distance; one of "
-            "the two alone gives the query's own position, and no distance. Rotate the keys, too.",
+            "Only the queries are rotated. The angle between a rotated query and a rotated key is"
+            " their distance; one of the two alone gives the query's own position, and no "
+            "distance. Rotate the keys, too.",
             _layer(("k = rope.apply_rotary_emb(k, table)\n", "")),
         ),
         WrongAnswer(
             "queries not rotated",
-            "Only the keys are rotated. The angle between a rotated query and a rotated key is their distance; rotate "
-            "the queries by the same table.",
+            "Only the keys are rotated. The angle between a rotated query and a rotated key is "
+            "their distance; rotate the queries by the same table.",
             _layer(("q = rope.apply_rotary_emb(q, table)\n", "")),
         ),
         WrongAnswer(
             "no rotation at all",
-            "The table is never used, so the layer does not know where anything stands: shuffle the keys, and nothing "
-            "changes. Rotate queries and keys with `rope.apply_rotary_emb`.",
+            "The table is never used, so the layer does not know where anything stands: shuffle "
+            "the keys, and nothing changes. Rotate queries and keys with `rope.apply_rotary_emb`.",
             _layer((_ROTATE, "\n")),
         ),
         WrongAnswer(
             "rotated after the cache",
-            "The keys go into the cache unrotated, and what comes back has more positions than the table has rows. Rotate "
-            "first: each key keeps the angle of its own position.",
+            "The keys go into the cache unrotated, and what comes back has more positions than "
+            "the table has rows. Rotate first: each key keeps the angle of its own position.",
             _layer((_ROTATE, "\n"), (_CACHE, _CACHE + _ROTATE.lstrip())),
         ),
         WrongAnswer(
             "unrotated keys in the cache",
-            "The keys are written into the cache before they are rotated, so those of earlier chunks are never rotated. "
-            "Rotate, then `cache.update`.",
+            "The keys are written into the cache before they are rotated, so those of earlier "
+            "chunks are never rotated. Rotate, then `cache.update`.",
             _layer(
                 (
                     _ROTATE + _CACHE.lstrip(),
@@ -305,88 +324,112 @@ EXERCISE = Exercise(
         ),
         WrongAnswer(
             "cache never used",
-            "The cache is ignored: the queries see the new tokens only, and nothing is kept for the next call. "
-            "`k, v = cache.update(k, v)` stores the new ones and returns all.",
+            "The cache is ignored: the queries see the new tokens only, and nothing is kept for "
+            "the next call. `k, v = cache.update(k, v)` stores the new ones and returns all.",
             _layer((_CACHE, "\n")),
+            also=(_layer((_CACHE, "\n"), _BY_HAND),),
         ),
         WrongAnswer(
             "cache filled, never read",
-            "The new keys and values go into the cache, and what `update` returns is dropped, so the queries see the new "
-            "tokens only. Use it: `k, v = cache.update(k, v)`.",
+            "The new keys and values go into the cache, and what `update` returns is dropped, so "
+            "the queries see the new tokens only. Use it: `k, v = cache.update(k, v)`.",
             _layer((_CACHE, "\nif cache is not None:\n    cache.update(k, v)\n")),
+            also=(_layer((_CACHE, "\nif cache is not None:\n    cache.update(k, v)\n"), _BY_HAND),),
         ),
         WrongAnswer(
             "repeated before the cache",
-            "The heads are repeated before they are stored. The cache has room for kv_heads heads, which is the point of "
-            "sharing them: store first, then repeat what comes back.",
+            "The heads are repeated before they are stored. The cache has room for kv_heads "
+            "heads, which is the point of sharing them: store first, then repeat what comes back.",
             _layer((_CACHE, "\n"), (_REPEAT, _REPEAT + _CACHE.lstrip())),
         ),
         WrongAnswer(
             "key/value heads in the wrong order",
-            "The shared heads are repeated as a list, A B C A B C. Neighbours share: query head h uses key head "
-            "h // n_rep, as `attention.repeat_kv` gives them.",
-            _layer((_REPEAT, "\nn_rep = self.n_heads // self.n_kv_heads\nk, v = k.repeat(1, 1, n_rep, 1), v.repeat(1, 1, n_rep, 1)\n")),
+            "The shared heads are repeated as a list, A B C A B C. Neighbours share: query head h"
+            " uses key head h // n_rep, as `attention.repeat_kv` gives them.",
+            _layer(
+                (
+                    _REPEAT,
+                    "\nn_rep = self.n_heads // self.n_kv_heads\n"
+                    "k, v = k.repeat(1, 1, n_rep, 1), v.repeat(1, 1, n_rep, 1)\n",
+                )
+            ),
         ),
         WrongAnswer(
             "heads not repeated",
             "There are fewer key/value heads than query heads, and nothing brings them together. "
             "`attention.repeat_kv(k, n_heads // kv_heads)` does.",
             _layer((_REPEAT, "\n")),
+            also=(_layer((_REPEAT, "\n"), _BY_HAND),),
         ),
         WrongAnswer(
             "as many key heads as query heads",
-            "wk and wv are made for n_heads heads. They have kv_heads, which are fewer where heads are shared.",
+            "wk and wv are made for n_heads heads. They have kv_heads, which are fewer where "
+            "heads are shared.",
             _layer(("config.kv_heads", "config.n_heads")),
             values_vary=True,
         ),
         WrongAnswer(
             "wo forgotten",
-            "The heads are joined and returned. `self.wo` mixes them; without it no head can use what another found.",
+            "The heads are joined and returned. `self.wo` mixes them; without it no head can use "
+            "what another found.",
             _layer((_JOIN, "\nreturn mixed.transpose(1, 2).flatten(2)\n")),
         ),
         WrongAnswer(
             "biases",
-            "Your linear layers have biases, which `nn.Linear` makes unless told otherwise. LLaMA has none: `bias=False`.",
+            "Your linear layers have biases, which `nn.Linear` makes unless told otherwise. LLaMA"
+            " has none: `bias=False`.",
             _layer((", bias=False", "")),
             values_vary=True,
         ),
         WrongAnswer(
             "keys made by wq",
-            "The keys come from `wq`, so a token looks for what it is itself. Keys have a matrix of their own, `wk`.",
+            "The keys come from `wq`, so a token looks for what it is itself. Keys have a matrix "
+            "of their own, `wk`.",
             _layer(("self.wk(x)", "self.wq(x)[..., : self.wk.out_features]")),
         ),
         WrongAnswer(
             "values made by wk",
-            "The values come from `wk`. They have a matrix of their own, `wv`: what is handed over need not be what was "
-            "looked for.",
+            "The values come from `wk`. They have a matrix of their own, `wv`: what is handed "
+            "over need not be what was looked for.",
             _layer(("self.wv(x)", "self.wk(x)")),
         ),
         WrongAnswer(
             "keys and values exchanged",
-            "wk makes your values, and wv your keys. Nothing complains, since the shapes agree, and Meta's weights "
-            "then talk nonsense.",
-            _layer(("self.wk(x)", "self.other(x)"), ("self.wv(x)", "self.wk(x)"), ("self.other(x)", "self.wv(x)")),
+            "wk makes your values, and wv your keys. Nothing complains, since the shapes agree, "
+            "and Meta's weights then talk nonsense.",
+            _layer(
+                ("self.wk(x)", "self.other(x)"),
+                ("self.wv(x)", "self.wk(x)"),
+                ("self.other(x)", "self.wv(x)"),
+            ),
         ),
         WrongAnswer(
             "mask not handed on",
-            "The mask does not reach the attention function, so every position sees the future. Hand it on as it is.",
+            "The mask does not reach the attention function, so every position sees the future. "
+            "Hand it on as it is.",
             _layer(("(q, k, v, mask)", "(q, k, v)")),
         ),
         WrongAnswer(
             "a mask of its own",
-            "The layer makes its own causal mask. Who may see whom is the caller's business: use the `mask` you are given, "
-            "and where it is None, hide nothing.",
-            _layer((_ATTEND, "\nmask = attention.causal_mask(q.shape[2], k.shape[2]).to(x.device)" + _ATTEND)),
+            "The layer makes its own causal mask. Who may see whom is the caller's business: use "
+            "the `mask` you are given, and where it is None, hide nothing.",
+            _layer(
+                (
+                    _ATTEND,
+                    "\nmask = attention.causal_mask(q.shape[2], k.shape[2]).to(x.device)" + _ATTEND,
+                )
+            ),
         ),
         WrongAnswer(
             "divided by √dim",
-            "The scores are divided by the root of the model's width. Each head has head_dim dimensions, and it is the "
-            "root of those.",
+            "The scores are divided by the root of the model's width. Each head has head_dim "
+            "dimensions, and it is the root of those.",
             _layer(_attending("q @ k.transpose(-2, -1) / math.sqrt(x.shape[-1])")),
         ),
         WrongAnswer(
             "divided twice",
-            "The queries are divided by √head_dim, and the attention function does it once more. Leave it to the function.",
+            "The queries are divided by √head_dim, and the attention function does it once more. "
+            "Leave it to the function.",
             _layer((_ATTEND, "\nq = q / math.sqrt(q.shape[-1])" + _ATTEND)),
         ),
         WrongAnswer(
@@ -396,26 +439,45 @@ EXERCISE = Exercise(
         ),
         WrongAnswer(
             "adds its input",
-            "You add x to the result. That sum, the residual connection, belongs to the block around this layer; here it "
-            "would be added twice.",
+            "You add x to the result. That sum, the residual connection, belongs to the block "
+            "around this layer; here it would be added twice.",
             _layer((_JOIN, "\nreturn x + self.wo(mixed.transpose(1, 2).flatten(2))\n")),
         ),
         WrongAnswer(
             "one head",
-            "The whole vector is used as one head. Split it into n_heads heads of head_dim dimensions before attention; "
-            "each has its own softmax.",
-            _layer(
-                (_REPEAT, _REPEAT + "q, k, v = q.flatten(2)[:, :, None], k.flatten(2)[:, :, None], v.flatten(2)[:, :, None]\n")
+            "The whole vector is used as one head. Split it into n_heads heads of head_dim "
+            "dimensions before attention; each has its own softmax.",
+            _layer((_REPEAT, _REPEAT + _ONE_HEAD)),
+            also=(
+                _layer(
+                    (_REPEAT, _REPEAT + _ONE_HEAD),
+                    _attending("q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1] / self.n_heads)"),
+                ),
             ),
         ),
         WrongAnswer(
+            "nothing returned",
+            "Your forward ends without `return`, so it gives None.",
+            _layer(("return self.wo", "self.wo")),
+        ),
+        WrongAnswer(
             "other names",
-            "The four layers are to be called wq, wk, wv and wo, as in Meta's files: the names are how weights find their "
-            "place.",
-            _layer(("self.wq", "self.q_proj"), ("self.wk", "self.k_proj"), ("self.wv", "self.v_proj"), ("self.wo", "self.o_proj")),
+            "The four layers are to be called wq, wk, wv and wo, as in Meta's files: the names "
+            "are how weights find their place.",
+            _layer(
+                ("self.wq", "self.q_proj"),
+                ("self.wk", "self.k_proj"),
+                ("self.wv", "self.v_proj"),
+                ("self.wo", "self.o_proj"),
+            ),
             also=(
                 _layer(("self.wo", "self.out")),
-                _layer(("self.wq", "self.query"), ("self.wk", "self.key"), ("self.wv", "self.value"), ("self.wo", "self.out")),
+                _layer(
+                    ("self.wq", "self.query"),
+                    ("self.wk", "self.key"),
+                    ("self.wv", "self.value"),
+                    ("self.wo", "self.out"),
+                ),
             ),
             values_vary=True,
         ),
@@ -512,12 +574,13 @@ class Attention(nn.Module):
         ),
     ),
     hints=(
-        "Follow one tensor and write its shape after each of the seven steps: (batch, seq, dim), then split, rotated, "
-        "cached, repeated, moved, joined.",
-        "`rearrange(self.wq(x), 'batch seq (heads head_dim) -> batch seq heads head_dim', heads=…)` splits. Rotate q and "
-        "k, not v. `k, v = cache.update(k, v)` comes next, `attention.repeat_kv` after it, and only then heads move before "
-        "seq.",
-        "After attention, `rearrange(mixed, 'batch heads seq head_dim -> batch seq (heads head_dim)')` joins the heads and "
-        "`self.wo` mixes them. n_rep is n_heads // kv_heads; the mask is handed on as it is; every Linear has bias=False.",
+        "Follow one tensor and write its shape after each of the seven steps: (batch, seq, dim), "
+        "then split, rotated, cached, repeated, moved, joined.",
+        "`rearrange(self.wq(x), 'batch seq (heads head_dim) -> batch seq heads head_dim', "
+        "heads=…)` splits. Rotate q and k, not v. `k, v = cache.update(k, v)` comes next, "
+        "`attention.repeat_kv` after it, and only then heads move before seq.",
+        "After attention, `rearrange(mixed, 'batch heads seq head_dim -> batch seq (heads "
+        "head_dim)')` joins the heads and `self.wo` mixes them. n_rep is n_heads // kv_heads; the"
+        " mask is handed on as it is; every Linear has bias=False.",
     ),
 )

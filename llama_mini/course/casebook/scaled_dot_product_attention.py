@@ -96,14 +96,14 @@ EXERCISE = Exercise(
     wrong_answers=(
         WrongAnswer(
             "not divided by √head_dim",
-            "The scores are the bare dot products. They grow with √head_dim, so the softmax is far too sharp: divide by "
-            "math.sqrt(head_dim), the last axis of q.",
+            "The scores are the bare dot products. They grow with √head_dim, so the softmax is "
+            "far too sharp: divide by math.sqrt(head_dim), the last axis of q.",
             _attention(_RAW),
         ),
         WrongAnswer(
             "divided by head_dim itself",
-            "You divide by head_dim; the formula divides by its square root. With 128 dimensions your scores are eleven "
-            "times too small, and each query sees little but the average.",
+            "You divide by head_dim; the formula divides by its square root. With 128 dimensions "
+            "your scores are eleven times too small, and each query sees little but the average.",
             _attention(f"{_RAW} / q.shape[-1]"),
         ),
         WrongAnswer(
@@ -113,13 +113,14 @@ EXERCISE = Exercise(
         ),
         WrongAnswer(
             "divided by √ of the model's width",
-            "You divide by the root of heads · head_dim, the width of the model. Each head is alone with its own "
-            "dimensions: the root of head_dim, `q.shape[-1]`.",
+            "You divide by the root of heads · head_dim, the width of the model. Each head is "
+            "alone with its own dimensions: the root of head_dim, `q.shape[-1]`.",
             _attention(f"{_RAW} / math.sqrt(q.shape[1] * q.shape[-1])"),
         ),
         WrongAnswer(
             "divided by √ of another axis",
-            "The number under your root is the length of another axis. d is head_dim, the last axis of q and k.",
+            "The number under your root is the length of another axis. d is head_dim, the last "
+            "axis of q and k.",
             _attention(f"{_RAW} / math.sqrt(k.shape[-2])"),
             also=(
                 _attention(f"{_RAW} / math.sqrt(q.shape[-2])"),
@@ -128,32 +129,36 @@ EXERCISE = Exercise(
         ),
         WrongAnswer(
             "divided after the softmax",
-            "The weights are divided, and no longer add up to 1. The scores are divided, before the softmax.",
-            _attention(_RAW, weights="scores.float().softmax(dim=-1).type_as(q) / math.sqrt(q.shape[-1])"),
+            "The weights are divided, and no longer add up to 1. The scores are divided, before "
+            "the softmax.",
+            _attention(
+                _RAW, weights="scores.float().softmax(dim=-1).type_as(q) / math.sqrt(q.shape[-1])"
+            ),
         ),
         WrongAnswer(
             "softmax over the queries",
-            "The softmax runs over the queries, so each *key* hands out 1 in total. Each query's weights must add up to 1: "
-            "take it over the keys, the last axis of the scores, dim=-1.",
+            "The softmax runs over the queries, so each *key* hands out 1 in total. Each query's "
+            "weights must add up to 1: take it over the keys, the last axis of the scores, "
+            "dim=-1.",
             _attention(weights="scores.float().softmax(dim=-2).type_as(q)"),
         ),
         WrongAnswer(
             "softmax over the heads",
-            "The softmax runs over the heads (`F.softmax` without `dim` does that, too, on four axes). Take it over the "
-            "keys: dim=-1.",
+            "The softmax runs over the heads (`F.softmax` without `dim` does that, too, on four "
+            "axes). Take it over the keys: dim=-1.",
             _attention(weights="scores.float().softmax(dim=1).type_as(q)"),
             also=(_attention(weights="F.softmax(scores.float()).type_as(q)"),),
         ),
         WrongAnswer(
             "softmax over the batch",
-            "The softmax runs over the texts of the batch, which have nothing to do with each other. Take it over the "
-            "keys: dim=-1.",
+            "The softmax runs over the texts of the batch, which have nothing to do with each "
+            "other. Take it over the keys: dim=-1.",
             _attention(weights="scores.float().softmax(dim=0).type_as(q)"),
         ),
         WrongAnswer(
             "no softmax",
-            "The scores themselves are used as weights. They are negative as often as positive and add up to anything: a "
-            "softmax over the keys makes weights of them.",
+            "The scores themselves are used as weights. They are negative as often as positive "
+            "and add up to anything: a softmax over the keys makes weights of them.",
             _attention(weights="scores"),
             also=(
                 _attention(weights="scores.float().type_as(q)"),
@@ -162,50 +167,54 @@ EXERCISE = Exercise(
         ),
         WrongAnswer(
             "mask the wrong way round",
-            "You hide what may be seen and show what may not. The mask is True where a query *may* look, so -inf goes "
-            "where it is False: `~mask`.",
+            "You hide what may be seen and show what may not. The mask is True where a query "
+            "*may* look, so -inf goes where it is False: `~mask`.",
             _attention(masked="scores.masked_fill(mask, float('-inf'))"),
         ),
         WrongAnswer(
             "mask ignored",
-            "The mask changes nothing: each query still sees every key. (`masked_fill` makes a new tensor; keep what it "
-            "returns.)",
+            "The mask changes nothing: each query still sees every key. (`masked_fill` makes a "
+            "new tensor; keep what it returns.)",
             f"def scaled_dot_product_attention(q, k, v, mask=None):\n"
             f"    scores = {_SCALED}\n"
             f"    return scores.float().softmax(dim=-1).type_as(q) @ v\n",
         ),
         WrongAnswer(
             "mask added as 0 and 1",
-            "The mask is added as it is, and adds 1 to the score of what may be seen. Nothing is hidden by that; a hidden "
-            "score must become -inf.",
+            "The mask is added as it is, and adds 1 to the score of what may be seen. Nothing is "
+            "hidden by that; a hidden score must become -inf.",
             _attention(masked="scores + mask"),
         ),
         WrongAnswer(
             "hidden scores set to 0",
-            "A score of 0 is not nothing: e⁰ is 1, and the hidden key gets its share. Fill in -inf, whose exponential is 0.",
+            "A score of 0 is not nothing: e⁰ is 1, and the hidden key gets its share. Fill in "
+            "-inf, whose exponential is 0.",
             _attention(masked="scores.masked_fill(~mask, 0)"),
             also=(_attention(masked="scores * mask"),),
         ),
         WrongAnswer(
             "hidden after the softmax",
-            "The hidden weights are set to zero after the softmax, and those that remain add up to less than 1. Hide the "
-            "scores, before it.",
+            "The hidden weights are set to zero after the softmax, and those that remain add up "
+            "to less than 1. Hide the scores, before it.",
             _masked_later(_SCALED, "weights * mask"),
         ),
         WrongAnswer(
-            "a number that float16 does not have",
-            "-1e9 is further than float16 reaches (65,504). `float('-inf')` exists in every floating dtype.",
+            "a number that 16 bits do not have",
+            "Your very negative number does not exist in 16 bits: float16 ends at 65,504, and the"
+            " smallest number of float32 is too far even for bfloat16. `float('-inf')` exists in "
+            "every floating dtype.",
             _attention(masked="scores.masked_fill(~mask, -1e9)"),
             also=(
                 _attention(masked="scores.masked_fill(mask == 0, -1e9)"),
                 _attention(masked="scores.masked_fill(~mask, -1e20)"),
                 _attention(masked="scores + torch.zeros_like(scores).masked_fill(~mask, -1e9)"),
+                _attention(masked="scores.masked_fill(~mask, torch.finfo(torch.float32).min)"),
             ),
         ),
         WrongAnswer(
             "exponentials overflow",
-            "e to the power of a few hundred is infinite, and infinity over infinity is nan. Subtract each row's largest "
-            "score first, or let `softmax(dim=-1)` do it.",
+            "e to the power of a few hundred is infinite, and infinity over infinity is nan. "
+            "Subtract each row's largest score first, or let `softmax(dim=-1)` do it.",
             _attention(weights=_NAIVE),
             also=(
                 _attention(
@@ -215,39 +224,49 @@ EXERCISE = Exercise(
         ),
         WrongAnswer(
             "one maximum for all rows",
-            "You subtract the largest score of the whole tensor. Rows far below it become 0/0 = nan, as soon as another "
-            "head or text has much larger scores. Each row has its own: `amax(dim=-1, keepdim=True)`, or `softmax`.",
-            _attention(weights=_NAIVE.replace("scores.float()", "(scores.float() - scores.float().max())")),
+            "You subtract the largest score of the whole tensor. Rows far below it become 0/0 = "
+            "nan, as soon as another head or text has much larger scores. Each row has its own: "
+            "`amax(dim=-1, keepdim=True)`, or `softmax`.",
+            _attention(
+                weights=_NAIVE.replace("scores.float()", "(scores.float() - scores.float().max())")
+            ),
             also=(
-                _attention(weights=_NAIVE.replace("scores.float()", "(scores - scores.max()).float()")),
+                _attention(
+                    weights=_NAIVE.replace("scores.float()", "(scores - scores.max()).float()")
+                ),
                 _attention(
                     weights=_NAIVE.replace(
-                        "scores.float()", "(scores.float() - scores.float().amax((-2, -1), keepdim=True))"
+                        "scores.float()",
+                        "(scores.float() - scores.float().amax((-2, -1), keepdim=True))",
                     )
                 ),
             ),
         ),
         WrongAnswer(
             "weights left in float32",
-            "The weights stay in float32 while v is in 16 bits, and the two cannot be multiplied. Cast back after the "
-            "softmax: `.type_as(q)`.",
+            "The weights stay in float32 while v is in 16 bits, and the two cannot be multiplied."
+            " Cast back after the softmax: `.type_as(q)`.",
             _attention(weights="scores.float().softmax(dim=-1)"),
             also=(_attention(weights="F.softmax(scores, dim=-1, dtype=torch.float32)"),),
         ),
         WrongAnswer(
             "k reshaped, not transposed",
-            "`view` and `reshape` keep the numbers in their order and only cut the rows elsewhere, which mixes the keys. "
-            "Exchange the last two axes: `k.transpose(-2, -1)`.",
-            _attention("q @ k.reshape(*k.shape[:-2], k.shape[-1], k.shape[-2]) / math.sqrt(q.shape[-1])"),
+            "`view` and `reshape` keep the numbers in their order and only cut the rows "
+            "elsewhere, which mixes the keys. Exchange the last two axes: `k.transpose(-2, -1)`.",
+            _attention(
+                "q @ k.reshape(*k.shape[:-2], k.shape[-1], k.shape[-2]) / math.sqrt(q.shape[-1])"
+            ),
         ),
         WrongAnswer(
             "the weights are returned",
-            "Your result is the weights. One step is missing: multiply them with the values, `weights @ v`.",
+            "Your result is the weights. One step is missing: multiply them with the values, "
+            "`weights @ v`.",
             _attention(result="weights"),
         ),
         WrongAnswer(
             "the keys are averaged",
-            "The weights average the keys. The keys only decide who is heard; what is heard are the values, `weights @ v`.",
+            "The weights average the keys. The keys only decide who is heard; what is heard are "
+            "the values, `weights @ v`.",
             _attention(result="weights @ k"),
         ),
     ),
@@ -261,7 +280,9 @@ EXERCISE = Exercise(
         ),
         Alternative(
             "the query divided first",
-            _attention("(q / math.sqrt(q.shape[-1])) @ k.mT", masked="scores.where(mask, -torch.inf)"),
+            _attention(
+                "(q / math.sqrt(q.shape[-1])) @ k.mT", masked="scores.where(mask, -torch.inf)"
+            ),
         ),
         Alternative(
             "float32 throughout",
@@ -324,11 +345,13 @@ EXERCISE = Exercise(
         ),
     ),
     hints=(
-        "Write down the four shapes on the way: scores, masked scores, weights, result. Which axis of the scores belongs to "
-        "the keys?",
-        "The scores are `q @ k.transpose(-2, -1)`, divided by the root of the last axis of q. Where the mask is False, "
-        "`masked_fill` puts -inf, before the softmax over dim=-1. The softmax wants `.float()`, its result `.type_as(q)`.",
-        "Four lines: `scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])`; if there is a mask, `scores = "
-        "scores.masked_fill(~mask, float('-inf'))`; `weights = scores.float().softmax(dim=-1).type_as(q)`; and `weights @ v`.",
+        "Write down the four shapes on the way: scores, masked scores, weights, result. Which "
+        "axis of the scores belongs to the keys?",
+        "The scores are `q @ k.transpose(-2, -1)`, divided by the root of the last axis of q. "
+        "Where the mask is False, `masked_fill` puts -inf, before the softmax over dim=-1. The "
+        "softmax wants `.float()`, its result `.type_as(q)`.",
+        "Four lines: `scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])`; if there is a "
+        "mask, `scores = scores.masked_fill(~mask, float('-inf'))`; `weights = "
+        "scores.float().softmax(dim=-1).type_as(q)`; and `weights @ v`.",
     ),
 )
