@@ -413,7 +413,7 @@ axes.plot(
 )
 axes.plot(labels, choices, "s--", color=figures.COLORS[1], label="the same token is most likely")
 axes.set(xlabel="position", ylabel="share", ylim=(0, 1.25))
-axes.legend()
+axes.legend(loc="center right")
 figures.show(
     figure,
     alt="Weights in one layout, rotation in the other, by position. Error of the logits and share of "
@@ -509,12 +509,9 @@ def fitted(punishment):
 
 FITS = {f"punished by {p:g}": fitted(p) for p in (0.001, 0.03, 1.0)}
 asked_at = torch.arange(0, FARTHEST, 16)
-trained_range = waves(torch.arange(TRAINED)) @ torch.stack(list(FITS.values()), dim=1)
-print(
-    "the three in the trained range: at most "
-    f"{(trained_range.amax(dim=1) - trained_range.amin(dim=1)).max():.2f} apart, "
-    f"typically {(trained_range.amax(dim=1) - trained_range.amin(dim=1)).median():.3f}"
-)
+in_range = waves(torch.arange(TRAINED)) @ torch.stack(list(FITS.values()), dim=1)
+apart = in_range.amax(dim=1) - in_range.amin(dim=1)
+print(f"in the trained range the three are {apart.median():.3f} apart, at most {apart.max():.2f}")
 
 
 def draw_beyond(divide_by):
@@ -525,7 +522,7 @@ def draw_beyond(divide_by):
     end = TRAINED * divide_by
     axes.axvline(end, color="0.5", lw=1)
     axes.text(end, 19, "end of the \ntrained angles ", va="top", ha="right", color="0.35")
-    axes.set(xlabel="distance", ylabel="score", ylim=(-16, 20))
+    axes.set(xlabel="distance", ylabel="score", ylim=(-21, 20))
     axes.legend(loc="lower left", ncols=3)
     apart = (curves.amax(dim=0) - curves.amin(dim=0)).max()
     return figure, (
@@ -538,7 +535,7 @@ def draw_beyond(divide_by):
 Explorer(draw_beyond, divide_by=widgets.FloatSlider(1.0, min=1.0, max=4.0, step=0.25))
 
 # %% [markdown]
-# Up to 2,047 the three agree. Past it each goes its own way, because no data ever held them. A score
+# Up to 2,047 the three are hard to tell apart. Past it each goes its own way, because no data ever held them. A score
 # that is too high by a few units takes the whole softmax, and a distant word drowns the near ones.
 # Now divide the positions: move the slider to the right, and the wild part leaves the picture. At 4
 # the 8,192 positions fit where 2,048 were.
@@ -589,7 +586,7 @@ figures.show(
 #
 # ## Meta's own numbers
 #
-# The LLaMA paper gives no number on RoPE to reproduce: one sentence says that it is used at each layer. (It credits
+# The LLaMA paper gives no number on RoPE to reproduce: it says that RoPE stands at each layer. (It credits
 # "GPTNeo"; the cited paper, Black et al. 2022, is on GPT-NeoX-20B.) Θ = 10,000 and the 2,048 positions
 # stand in Meta's code, which makes a table of twice that length. What it costs in 7B:
 
