@@ -76,7 +76,8 @@ def solution_notebook(lesson: Lesson) -> NotebookNode:
     intro = (
         f"# {lesson.title}: solutions\n\n"
         f"The package's own code for the exercises of `notebooks/{lesson.stem}.ipynb`. It is one "
-        "good answer, not the only one: `check` accepts any code that computes the same."
+        "good answer, not the only one: `check` accepts any code that computes the same. Here the "
+        "answers are graded but not saved: what you pass in your own notebook is yours."
     )
     return _notebook([Cell("markdown", intro), *_workbook(lesson, solved=True)])
 
@@ -91,13 +92,15 @@ def _workbook(lesson: Lesson, *, solved: bool) -> Iterator[Cell]:
             text = cell.source
         elif cell.symbol:
             yield Cell("markdown", _headed(text, cell))
+            name = _casebook(cell).name
             if solved:
                 yield Cell("code", solution_cell(cell.symbol))
+                # Not `check`, which would save our code as the learner's own.
+                graded = f'check_answer("{name}", {cell.name})'
+                yield Cell("code", f"from llama_mini.course import check_answer\n\n{graded}")
             else:
                 yield Cell("code", exercise_cell(cell.symbol, cell.given))
-            yield Cell("code", f"check({cell.name})")
-            if not solved:
-                name = _casebook(cell).name
+                yield Cell("code", f"check({cell.name})")
                 yield Cell(
                     "code",
                     "# Stuck? Remove the # before hint and run this cell, again for the next one.\n"

@@ -36,14 +36,15 @@ def execute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def verdicts(cells) -> dict[str, str]:
-    """Each `check(…)` cell and what it said."""
+    """Each cell that grades, by its last line, and what it said."""
     return {
-        cell.source: "\n".join(
+        cell.source.splitlines()[-1]: "\n".join(
             output["text"] if output.output_type == "stream" else output.data["text/plain"]
             for output in cell.outputs
         )
         for cell in cells
-        if cell.cell_type == "code" and cell.source.startswith("check(")
+        if cell.cell_type == "code"
+        and cell.source.splitlines()[-1].startswith(("check(", "check_answer("))
     }
 
 
@@ -55,8 +56,9 @@ def test_a_lesson_runs_to_its_end(execute, path):
 
 
 @parametrized("solutions")
-def test_every_solution_is_correct(execute, path):
+def test_every_solution_is_correct_and_does_not_pass_for_the_learners(execute, path, tmp_path):
     said = verdicts(execute(path))
+    assert not list((tmp_path / "workspace").glob("overlay/*.py"))
     assert said
     for line, answer in said.items():
         assert "correct" in answer.lower(), f"{line}: {answer}"
