@@ -623,7 +623,7 @@ for name, (n_tokens, *_) in TABLE.items():
 # - `theta` is a tensor of five numbers in the order of `ParametricFit`: log E, log A, log B, alpha,
 #   beta.
 # - `n_params`, `n_tokens` and `losses` are tensors of one entry for each run, as plain counts and
-#   plain losses. All tensors are float64.
+#   plain losses. All tensors are float64; keep them so.
 # - Return a tensor of shape `()` through which a gradient reaches `theta`. It must stay finite even
 #   where A would be $e^{900}$.
 #
@@ -640,8 +640,9 @@ for name, (n_tokens, *_) in TABLE.items():
 # constants, not their logarithms.
 #
 # - The three arguments are lists or float64 tensors, one entry for each run.
-# - Use `torch.optim.LBFGS` in float64 with `line_search_fn="strong_wolfe"`, and mind the trap of
-#   the lesson: scale the objective, set the tolerances to 0.
+# - Use `torch.optim.LBFGS` in float64 with `max_iter=500` (20 is its default) and
+#   `line_search_fn="strong_wolfe"`. Mind the trap of the lesson: scale the objective, and set both
+#   tolerances to 0.
 # - Start from several places. The import brings `_STARTS`, a tensor with one theta in each of its
 #   288 rows: computing the objective at each is quick, and descending from the best three is
 #   enough. Keep the end with the lowest objective.
@@ -665,7 +666,9 @@ for name, (n_tokens, *_) in TABLE.items():
 # is the smallest. Return `(n_params, n_tokens)`, where `n_tokens` are the *training* tokens $D$.
 #
 # - The lesson solved the law for $D(N)$, so the sum depends on $N$ alone. It falls and then rises.
-# - Sizes too small to reach `loss` do not count.
+# - The smallest size that could reach `loss`, with endless data, has $A/N^{\alpha} = \ell - E$. Search
+#   above it; a thousand times that size is far enough. Below it the law has no $D$, and Python makes a
+#   complex number of the root.
 # - Two ways: search along $\log N$ (golden section or ternary search, or a grid and a finer grid
 #   within), or find where the slope is zero by bisection.
 # - Four digits are asked for. A minimum is flat, so a coarse grid gets the cost right and the size

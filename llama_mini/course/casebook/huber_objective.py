@@ -48,13 +48,13 @@ EXERCISE = Exercise(
     difficulty=2,
     prerequisites=("parametric_loss",),
     cases=(
-        Case("six runs", given=args(_THETA, **_NAMED), gradients=True, rtol=1e-7, points=2),
-        Case("a wider delta", given=args(_THETA, *_RUNS, delta=0.03), rtol=1e-7),
-        Case("one run", given=args(_THETA, *(column[:1] for column in _RUNS)), rtol=1e-7),
+        Case("six runs", given=args(_THETA, **_NAMED), gradients=True, rtol=1e-9, points=2),
+        Case("a wider delta", given=args(_THETA, *_RUNS, delta=0.03), rtol=1e-9),
+        Case("one run", given=args(_THETA, *(column[:1] for column in _RUNS)), rtol=1e-9),
         Case(
             "constants far away, where exponentials overflow",
             given=args(torch.tensor([0.5, 900.0, 3.0, 0.3, 0.4], dtype=torch.float64), *_RUNS),
-            rtol=1e-7,
+            rtol=1e-9,
         ),
     ),
     wrong_answers=(
@@ -153,6 +153,22 @@ EXERCISE = Exercise(
             also=(
                 _function(terms=_TERMS.replace(".log()", ".log10()")),
                 _function(result=_HUBER.replace(".log()", ".log10()")),
+            ),
+        ),
+        WrongAnswer(
+            "rounded to float32",
+            "Part of the prediction passes through float32, which keeps seven digits; near the "
+            "minimum a search needs more. `torch.ones(…)` and `torch.zeros(…)` are float32: expand "
+            "log E with `log_E.expand_as(losses)`.",
+            _function(
+                terms=_TERMS.replace("log_E.expand_as(losses)", "log_E * torch.ones(len(losses))")
+            ),
+            also=(
+                _function(
+                    terms=_TERMS.replace(
+                        "log_E.expand_as(losses)", "log_E + torch.zeros(losses.shape)"
+                    )
+                ),
             ),
         ),
         WrongAnswer(
