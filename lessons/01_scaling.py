@@ -72,7 +72,7 @@ del model
 # $$L(N) = \left(\frac{8.8 \cdot 10^{13}}{N}\right)^{0.076} \qquad L(D) = \left(\frac{5.4 \cdot 10^{13}}{D}\right)^{0.095}$$
 #
 # where their $N$ leaves the embeddings out. Their advice for a growing budget: $N \propto C^{0.73}$
-# and $D \propto C^{0.27}$. Nearly all of the money goes into size.
+# and $D \propto C^{0.27}$. Most of the money goes into size.
 #
 # Hoffmann and others (DeepMind, 2022, arXiv 2203.15556; the model is called *Chinchilla*) trained
 # over 400 models and wrote all three parts into one law:
@@ -181,7 +181,7 @@ Explorer(
 # %% [markdown]
 # Two things to see. The valley is wide: half or twice the best size costs little. That is why very
 # different advice can come out of nearly the same data. And with the printed constants, dot and
-# line drift apart as the budget grows; only with the refit do they stay together.
+# line drift apart as the budget grows; only with the refit do they stay close.
 #
 # Here are all four, at Gopher's budget and at the one of LLaMA-7B:
 
@@ -277,7 +277,8 @@ figures.show(
 # optimizer thought it had arrived and stopped. The constants were rounded too far for print: more
 # digits of the exponents alone move the optimum from 32B to 40B, as your table shows. And the
 # confidence intervals were so narrow that they would have needed over 600,000 experiments; there
-# were fewer than 500. With the refit, the third approach agrees with the other two, and with 20.
+# were fewer than 500. (The paper prints an exponent of 0.46; its rounded constants give 0.45.) With
+# the refit, the third approach agrees with the other two, and with 20.
 #
 # The refit is uncertain as well: its own standard errors are 125 for A and 1,293 for B. Individual
 # constants are loose; what they say together about the valley is much firmer.
@@ -285,7 +286,7 @@ figures.show(
 # ## What breaks if you get it wrong: the fit
 #
 # How does one fit such a law? Choose constants, predict the losses, measure how far off they are,
-# and let an optimizer improve the constants. Chinchilla's choices, each with its reason:
+# and let an optimizer improve the constants. Chinchilla's choices, and what each is good for:
 #
 # - **Compare logarithms of losses**, so that one per cent counts the same at a loss of 4 and of 2.
 # - **Search for log E, log A and log B.** They stay positive that way, and A may be 400 or 400,000
@@ -424,8 +425,8 @@ for billions in (13, 10, 8, 7, 6, 5):
 
 # %% [markdown]
 # The 7B model saves **17.4 %** of all FLOPs over its life, $1.7 \cdot 10^{22}$, as the paper says.
-# Training it costs *more* than training the 13B model; using it costs half. At 5B the sum rises
-# again: so small a model needs endless data for the same quality.
+# Training it costs *more* than training the 13B model; using it costs little more than half. At 6B
+# the sum rises again, and at 5B training takes four times the tokens.
 #
 # Now move the use. With none at all you get the compute-optimal model back.
 
@@ -501,8 +502,7 @@ print(f"\n65B at the paper's 380 tokens/s on each of 2,048 GPUs: {days:.1f} days
 # %% [markdown]
 # The paper's "approximately 21 days" and its GPU-hours agree. Its energy agrees too; for 13B and
 # 65B the last digit was cut off, not rounded. And the hidden number comes out: the GPUs did useful
-# arithmetic for **44 to 51 %** of what they could, which is a very good value. Lesson 12 is about
-# that number.
+# arithmetic for **44 to 51 %** of what they could. Lesson 12 is about that number.
 #
 # What did it cost? The paper gives no price, so any figure is an assumption. Make your own:
 
@@ -571,7 +571,7 @@ for name, (n_tokens, *_) in TABLE.items():
 #
 # - Training costs 6·N·D FLOPs, use 2·N for each token; the loss is E + A/N^α + B/D^β.
 # - The best split for *training* is near 20 tokens per parameter, by the refit; the printed
-#   constants say otherwise, because a fit stopped too early.
+#   constants say otherwise, because their fit stopped too early and was rounded too far.
 # - Count the use as well and the best model is smaller and trained for longer. That is LLaMA.
 
 # %% [markdown] tags=["exercise-text"]
@@ -666,9 +666,9 @@ for name, (n_tokens, *_) in TABLE.items():
 # is the smallest. Return `(n_params, n_tokens)`, where `n_tokens` are the *training* tokens $D$.
 #
 # - The lesson solved the law for $D(N)$, so the sum depends on $N$ alone. It falls and then rises.
-# - The smallest size that could reach `loss`, with endless data, has $A/N^{\alpha} = \ell - E$. Search
-#   above it; a thousand times that size is far enough. Below it the law has no $D$, and Python makes a
-#   complex number of the root.
+# - The smallest size that could reach `loss`, with endless data, has $A/N^{\alpha} = \ell - E$.
+#   Search above it; a thousand times that size is far enough. Below it the law has no $D$, and
+#   Python makes a complex number of the root.
 # - Two ways: search along $\log N$ (golden section or ternary search, or a grid and a finer grid
 #   within), or find where the slope is zero by bisection.
 # - Four digits are asked for. A minimum is flat, so a coarse grid gets the cost right and the size
