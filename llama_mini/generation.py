@@ -10,12 +10,13 @@ from llama_mini.cache import KVCache
 
 
 def apply_temperature(logits: Tensor, temperature: float) -> Tensor:
-    """Logits to probabilities; below 1 the likely grow likelier, above 1 the odds even out.
+    """Logits to probabilities: softmax(logits / temperature), over the last axis.
 
-    logits (..., vocab) → probabilities (..., vocab) float32. At temperature 0 the largest logit has
-    probability 1, and the first one does on a tie. Raises ValueError below 0.
+    logits (..., vocab) → probabilities (..., vocab) float32, computed in float32 whatever the dtype
+    of the logits. Below 1 the likely grow likelier, above 1 the odds even out. At temperature 0 the
+    largest logit has probability 1, the first of them on a tie. Raises ValueError below 0.
     """
-    if temperature < 0:
+    if not temperature >= 0:
         raise ValueError(f"temperature must be 0 (greedy) or more; got {temperature}.")
     if temperature == 0:
         return torch.zeros_like(logits, dtype=torch.float32).scatter(
@@ -25,9 +26,11 @@ def apply_temperature(logits: Tensor, temperature: float) -> Tensor:
 
 
 def top_k(probabilities: Tensor, k: int) -> Tensor:
-    """Keep the k likeliest tokens and renormalise; exactly k, also among equals.
+    """Keep the k likeliest tokens of each row and renormalise; exactly k, also among equals.
 
-    probabilities (..., vocab) → the same shape. Raises ValueError if k is below 1.
+    probabilities (..., vocab) → the same shape, each token in its place and 0 where it was dropped;
+    a k beyond vocab keeps everything. Source: Fan et al. 2018, arXiv 1805.04833. Raises
+    ValueError if k is below 1.
     """
     if k < 1:
         raise ValueError(f"top_k must keep at least 1 token; got {k}.")
@@ -37,10 +40,12 @@ def top_k(probabilities: Tensor, k: int) -> Tensor:
 
 
 def top_p(probabilities: Tensor, p: float) -> Tensor:
-    """Keep the likeliest tokens whose probabilities add up to p, and renormalise.
+    """Keep each row's likeliest tokens whose probabilities add up to p, and renormalise.
 
-    probabilities (..., vocab) → the same shape. The token that crosses p stays, so at least one is
-    always left. Source: nucleus sampling, Holtzman et al. 2019. Raises ValueError unless 0 < p ≤ 1.
+    probabilities (..., vocab) → the same shape, each token in its place and 0 where it was dropped:
+    dropped are those before which more than p has been collected. So the token that crosses p
+    stays, and one at least is always left. Source: nucleus sampling, Holtzman et al. 2019, arXiv
+    1904.09751. Raises ValueError unless 0 < p ≤ 1.
     """
     if not 0 < p <= 1:
         raise ValueError(f"top_p must be above 0 and at most 1; got {p}.")
@@ -86,11 +91,26 @@ def generate(
 ) -> Tensor:
     """Continue each prompt by max_new_tokens tokens, computing every position once.
 
-    tokens (batch, seq) → (batch, seq + max_new_tokens), the prompt first. Temperature 0 is greedy.
+    tokens (batch, seq) → (batch, seq + max_new_tokens), the prompt first. All prompts are of one
+    length; temperature 0 is greedy; nothing stops early at an end-of-sequence token.
     Raises ValueError if the result would be longer than the model's max_seq_len.
     """
     columns = stream(model, tokens, max_new_tokens, temperature, top_p, top_k, generator)
     return torch.cat([tokens, *(column[:, None] for column in columns)], dim=1)
+
+
+def next_token_probabilities(
+    logits: Tensor, temperature: float, p: float = 1.0, k: int | None = None
+) -> Tensor:
+    """What the next token is drawn from: temperature first, then top-k, then top-p.
+
+    logits (..., vocab) → probabilities (..., vocab) float32. Without k nothing is cut to k tokens,
+    and p = 1 cuts nothing. Raises ValueError for the values that the three steps refuse.
+    """
+    probabilities = apply_temperature(logits, temperature)
+    if k is not None:
+        probabilities = top_k(probabilities, k)
+    return probabilities if p == 1 else top_p(probabilities, p)
 
 
 def sample(
@@ -102,15 +122,11 @@ def sample(
 ) -> Tensor:
     """Draw one token from each row of logits (batch, vocab) → (batch,) int64.
 
-    Temperature first, then top-k, then top-p. Greedy draws nothing, so it needs no generator.
+    Drawn from `next_token_probabilities`. Greedy draws nothing, so it needs no generator.
     """
     if temperature == 0:
         return logits.argmax(dim=-1)
-    probabilities = apply_temperature(logits, temperature)
-    if k is not None:
-        probabilities = top_k(probabilities, k)
-    if p < 1:
-        probabilities = top_p(probabilities, p)
+    probabilities = next_token_probabilities(logits, temperature, p, k)
     return torch.multinomial(probabilities, 1, generator=generator).squeeze(-1)
 
 

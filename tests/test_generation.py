@@ -2,10 +2,19 @@
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from test_model import SMALL, VARIANTS, randomized
 
 from llama_mini import generate
-from llama_mini.generation import apply_temperature, sample, stream, top_k, top_p
+from llama_mini.generation import (
+    apply_temperature,
+    next_token_probabilities,
+    sample,
+    stream,
+    top_k,
+    top_p,
+)
 
 HALVES = torch.tensor([[0.5, 0.25, 0.125, 0.125]])
 
@@ -91,3 +100,57 @@ def test_draws_follow_the_probabilities():
     expected = torch.tensor([0.48, 0.24, 0.0, 0.16]) / 0.88
     # Five standard errors of a proportion.
     assert ((share - expected).abs() <= 5 * (expected * (1 - expected) / len(drawn)).sqrt()).all()
+
+
+def test_temperature_comes_before_top_k_and_top_k_before_top_p():
+    # 0.5, 0.25, 0.125, 0.125 at temperature 1/2 are 16, 4, 1, 1 of 22; the first two, 16 and 4 of
+    # 20, and the first alone has more than 0.75 of those.
+    logits = HALVES.log()
+    assert next_token_probabilities(logits, 0.5)[0].tolist() == pytest.approx(
+        [16 / 22, 4 / 22, 1 / 22, 1 / 22]
+    )
+    assert next_token_probabilities(logits, 0.5, k=2)[0].tolist() == pytest.approx([0.8, 0.2, 0, 0])
+    assert next_token_probabilities(logits, 0.5, 0.75, 2)[0].tolist() == [1, 0, 0, 0]
+    assert (next_token_probabilities(logits, 0.5, 0.75) > 0).sum() == 2
+    with pytest.raises(ValueError, match="above 0 and at most 1"):
+        next_token_probabilities(logits, 1.0, p=1.5)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    shape=st.lists(st.integers(1, 5), max_size=3).map(tuple),
+    vocab=st.integers(1, 40),
+    temperature=st.floats(0.1, 10),
+    k=st.integers(1, 50),
+    p=st.floats(0.01, 1),
+    dtype=st.sampled_from([torch.float32, torch.bfloat16, torch.float16]),
+)
+def test_what_is_kept_are_the_likeliest_in_their_places(shape, vocab, temperature, k, p, dtype):
+    logits = torch.randn(*shape, vocab).to(dtype)
+    before = logits.clone()
+    probabilities = apply_temperature(logits, temperature)
+    assert probabilities.shape == logits.shape and probabilities.dtype == torch.float32
+    for cut in (top_k(probabilities, k), top_p(probabilities, p)):
+        assert torch.allclose(cut.sum(-1), torch.ones(shape))
+        kept = cut > 0
+        # Nothing that was dropped is likelier than anything that was kept.
+        least = probabilities.masked_fill(~kept, float("inf")).amin(-1)
+        most = probabilities.masked_fill(kept, 0.0).amax(-1)
+        assert (most <= least).all()
+        # And what was kept kept its proportions.
+        share = torch.where(kept, cut / probabilities, float("nan"))
+        assert torch.allclose(share.nan_to_num(0).amax(-1), share.nan_to_num(9e9).amin(-1))
+    assert (top_k(probabilities, k) > 0).sum(-1).unique().tolist() == [min(k, vocab)]
+    assert torch.equal(logits, before)
+
+
+@pytest.mark.parametrize("temperature", [-0.1, float("nan")])
+def test_a_temperature_that_means_nothing_is_refused(temperature):
+    with pytest.raises(ValueError, match="0 \\(greedy\\) or more"):
+        apply_temperature(HALVES, temperature)
+
+
+def test_half_precision_logits_are_divided_and_summed_in_float32():
+    logits = torch.tensor([60_000.0, 59_968.0], dtype=torch.float16)
+    expected = torch.sigmoid(torch.tensor(32.0 / 40.0))
+    assert apply_temperature(logits, 40.0)[0].item() == pytest.approx(expected.item(), rel=1e-4)

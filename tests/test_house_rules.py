@@ -13,7 +13,7 @@ ARCHITECTURE = ("norm", "rope", "attention", "feedforward")
 
 # Each room may import the rooms of the lines above its own: DESIGN, "who may know whom".
 LEVELS = [
-    {"paths", "config", "slots", "cache", "scaling"},
+    {"paths", "config", "slots", "cache", "scaling", "planning"},
     set(ARCHITECTURE),
     {"model"},
     {"generation", "weights", "training", "visualization", "data", "tokenizer"},
