@@ -178,7 +178,8 @@ def _use_overlay(wanted: bool) -> None:
     if wanted:
         from llama_mini.course import overlay
 
-        overlay.apply()
+        for note in overlay.apply().notes:
+            typer.echo(note, err=True)
     typer.echo(f"Running on {slots.describe()}.", err=True)
 
 

@@ -13,19 +13,28 @@ def silu(x: Tensor) -> Tensor:
 
 
 def hidden_dim(dim: int, multiple_of: int = 256) -> int:
-    """The width between the two layers: two thirds of 4·dim, rounded up to a multiple.
+    """The width between the layers: two thirds of 4·dim, whole, then rounded up to a multiple.
 
-    Three matrices of this width have the parameters of a plain layer's two of width 4·dim.
-    The rounding is not in the paper; it is what makes 4096 → 11008 in Meta's files.
+    Three matrices of two thirds the width have the parameters of a plain layer's two of width
+    4·dim. The fraction is cut off before rounding up: a width that is a multiple already stays.
+    Raises ValueError if either number is below 1. Source: LLaMA paper, §2.2, for the two thirds;
+    Meta's code for the rounding, which is what makes 4096 → 11008.
     """
-    width = int(2 * 4 * dim / 3)
+    if dim < 1 or multiple_of < 1:
+        raise ValueError(
+            "A feed-forward layer needs a dim and a multiple_of of at least 1; "
+            f"got {dim} and {multiple_of}."
+        )
+    width = 8 * dim // 3
     return multiple_of * -(-width // multiple_of)
 
 
 class FeedForward(nn.Module):
-    """w2( silu(w1 x) · w3 x ): w1 is the gate, w3 the way up, w2 the way down. No biases.
+    """w2( silu(w1 x) · w3 x ): w1 makes the gate, w3 leads up to `hidden`, w2 back down to `dim`.
 
-    x (batch, seq, dim) → the same. LLaMA paper, §2.2.
+    x (..., dim) → the same shape and dtype; each position by itself. `w1`, `w2` and `w3` are linear
+    layers without biases, `w1.weight` and `w3.weight` of shape (hidden, dim), `w2.weight` of shape
+    (dim, hidden). Source: SwiGLU, Shazeer 2020, equation 6; LLaMA paper, §2.2; Meta's names.
     """
 
     def __init__(self, dim: int, hidden: int) -> None:

@@ -14,7 +14,10 @@ class TransformerBlock(nn.Module):
     """Attention, then feed-forward; each reads a normalised copy and adds its answer to the stream.
 
     forward(x, table, mask=None, cache=None): x (batch, seq, dim) → the same; the other arguments
-    are those of `Attention`.
+    are handed to the attention layer as they are. Parts: `attention_norm`, `attention`, `ffn_norm`
+    and `feed_forward`; the norms have the config's norm_eps. The hidden width is
+    `config.hidden_dim`, or where that is None, what the width rule makes of dim and multiple_of.
+    Source: LLaMA paper, §2.2; names are those of Meta's code.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -37,8 +40,13 @@ class Transformer(nn.Module):
 
     forward(tokens, cache=None): tokens (batch, seq) integers → logits (batch, seq, vocab) float32.
     With a cache, the tokens continue the positions it holds, in chunks of any size, and their own
-    are added to it. Raises ValueError if the positions run past max_seq_len.
+    are added to it. Parts: `tok_embeddings`, `layers` (n_layers blocks), `norm`, and `output`, a
+    linear layer without bias, whose weight is that of `tok_embeddings` if the config ties them.
+    Raises ValueError if tokens has other axes or the positions run past max_seq_len. Source: LLaMA
+    paper, §2.2; names are those of Meta's code.
     """
+
+    _table: Tensor | None = None  # the rotations, made at first use
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -49,7 +57,6 @@ class Transformer(nn.Module):
         self.output = nn.Linear(config.dim, config.vocab_size, bias=False)
         if config.tied_embeddings:
             self.output.weight = self.tok_embeddings.weight
-        self._table: Tensor | None = None
         initialize(self)
 
     def forward(self, tokens: Tensor, cache: KVCache | None = None) -> Tensor:
@@ -80,6 +87,7 @@ class Transformer(nn.Module):
         return self.output(self.norm(x)).float()  # (batch, seq, vocab)
 
     def _rotations(self, device: torch.device) -> Tensor:
+        """The rotations of every position, (max_seq_len, head_dim/2), on this device."""
         # Not a buffer: `model.to(torch.bfloat16)` would cast it and drop the imaginary part.
         if self._table is None or self._table.device != device:
             config = self.config

@@ -1,9 +1,9 @@
 """Which part of the package is whose: the reference's, or code that a learner wrote.
 
-Every exercise builds one public symbol, its slot, named `module:symbol` (`llama_mini.norm:RMSNorm`).
-The package reaches such a symbol through its home module each time it is used, so filling a slot
-is one assignment on that module. This file knows nothing of lessons or grading; it only swaps, and
-remembers, so that training and loading can say whose code ran.
+Every exercise builds one public symbol, its slot, named `module:symbol`, such as
+`llama_mini.norm:RMSNorm`. The package reaches such a symbol through its home module each time it is
+used, so filling a slot is one assignment on that module. This file knows nothing of lessons or
+grading; it only swaps, and remembers, so that training and loading can say whose code ran.
 """
 
 import gc
@@ -22,7 +22,9 @@ def split(slot: str) -> tuple[str, str]:
     """`"llama_mini.norm:RMSNorm"` → `("llama_mini.norm", "RMSNorm")`."""
     module, separator, symbol = slot.partition(":")
     if not separator or not module or not symbol:
-        raise ValueError(f"A slot is named module:symbol, such as llama_mini.norm:RMSNorm; got {slot!r}.")
+        raise ValueError(
+            f"A slot is named module:symbol, such as llama_mini.norm:RMSNorm; got {slot!r}."
+        )
     return module, symbol
 
 
@@ -48,7 +50,7 @@ def filled() -> list[str]:
 
 
 def fill(slot: str, symbol: Any) -> None:
-    """Let the package use `symbol` for this slot. Raises LivingModelError if a model is in memory."""
+    """Let the package use `symbol` for this slot. Raises LivingModelError if a model is alive."""
     _assign({slot: symbol})
 
 
@@ -74,10 +76,10 @@ def _assign(symbols: dict[str, Any]) -> None:
     changes = {slot: symbol for slot, symbol in symbols.items() if current(slot) is not symbol}
     if changes and (count := _living_models()):
         raise LivingModelError(
-            f"{count} Transformer{'s are' if count > 1 else ' is'} still in memory, built before this change to "
-            f"{', '.join(sorted(changes))}. A model keeps the layers it was built from, so the result would be "
-            "half old and half new. Restart the kernel (or `del` the model and what refers to it), "
-            "apply the overlay first, then build the model."
+            f"{count} Transformer{'s are' if count > 1 else ' is'} still in memory, built before "
+            f"this change to {', '.join(sorted(changes))}. A model keeps the layers it was built "
+            "from, so the result would be half old and half new. Restart the kernel (or `del` the "
+            "model and what refers to it), apply the overlay first, then build the model."
         )
     for slot, symbol in changes.items():
         module, name = split(slot)

@@ -94,4 +94,5 @@ def _read(module: str) -> str:
 
 
 def start_line(node: Definition) -> int:
+    """The line where a definition begins, its decorators included."""
     return min([node.lineno, *(d.lineno for d in node.decorator_list)])

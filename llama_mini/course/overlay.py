@@ -24,9 +24,10 @@ from llama_mini.course.cells import files_of, load
 from llama_mini.course.display import Table
 from llama_mini.course.exercise import Exercise
 from llama_mini.course.grading import grade
-from llama_mini.course.records import read, write_text
+from llama_mini.course.records import read
 from llama_mini.course.report import CORRECT, Report, report_on
 from llama_mini.course.watch import watched
+from llama_mini.files import write_text
 from llama_mini.paths import workspace
 
 _MARK = "# llama_mini: "

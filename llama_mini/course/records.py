@@ -9,8 +9,8 @@ from pathlib import Path
 from llama_mini.course.casebook import EXERCISES, find, in_lesson_order
 from llama_mini.course.display import Message, Shown, Table, show
 from llama_mini.course.report import CORRECT, NOT_ATTEMPTED
+from llama_mini.files import write_text
 from llama_mini.paths import workspace
-from llama_mini.training.files import write_whole
 
 
 @dataclass
@@ -118,12 +118,6 @@ def read() -> tuple[dict[str, Record], list[str]]:
 def progress_file() -> Path:
     """Where the records are."""
     return workspace() / "progress.json"
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file so that it is there whole or not at all. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, lambda file: file.write(text.encode("utf-8")))
 
 
 def _write(records: dict[str, Record]) -> list[str]:

@@ -15,8 +15,9 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from llama_mini.data.files import DataError, atomic_write, remove_partial_files, sha256_of_file
+from llama_mini.data.files import DataError, atomic_write, sha256_of_file
 from llama_mini.data.sources import PinnedFile
+from llama_mini.files import remove_partial_files
 
 _CHUNK_BYTES = 1 << 18
 

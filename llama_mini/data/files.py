@@ -1,13 +1,13 @@
-"""Writing files so that a kill at any moment leaves either the whole file or none."""
+"""Writing the data's files, and telling them apart by their contents."""
 
-import errno
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
+
+from llama_mini import files
 
 
 class DataError(RuntimeError):
@@ -16,37 +16,18 @@ class DataError(RuntimeError):
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file to write bytes to; it appears under its name only when it is complete.
+    """`llama_mini.files.atomic_write`, with what to do about the data when the disk is full.
 
-    The bytes go to a neighbour that is flushed to disk and then renamed. Raises DataError if the
-    disk is full.
+    Raises DataError in that case.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with partial.open("wb") as file:
+        with files.atomic_write(path) as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise DataError(
-                f"No room left for {path.name} in {path.parent} ({error.strerror}). Free some space"
-                ", or set LLAMA_MINI_CACHE to a folder on another disk, and run the same command "
-                "again: finished steps are kept."
-            ) from error
-        raise
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
-
-
-def remove_partial_files(folder: Path) -> None:
-    """Delete what killed runs left half-written in `folder`. Finished files are never touched."""
-    for path in folder.glob(".*.partial"):
-        path.unlink(missing_ok=True)
+    except files.DiskFullError as error:
+        raise DataError(
+            f"{error.strerror}. Free some space, or set LLAMA_MINI_CACHE to a folder on another "
+            "disk, and run the same command again: finished steps are kept."
+        ) from error
 
 
 def sha256_of_file(path: Path) -> str:

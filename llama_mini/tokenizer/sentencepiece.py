@@ -5,6 +5,8 @@ from pathlib import Path
 
 import sentencepiece
 
+from llama_mini.files import atomic_write
+
 UNK_ID, BOS_ID, EOS_ID, PAD_ID = 0, 1, 2, -1
 
 
@@ -100,9 +102,6 @@ def train_tokenizer(texts: Iterable[str], path: str | Path, vocab_size: int = 40
     the trainer specification stored in Meta's tokenizer.model. Raises ValueError if the texts are
     too few for the vocabulary.
     """
-    # Imported here: the tokenizer itself must work without the data room's helpers.
-    from llama_mini.data.files import atomic_write
-
     path = Path(path)
     lines = (line for text in texts for line in text.split("\n") if line)
     with atomic_write(path) as file:

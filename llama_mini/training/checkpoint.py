@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from llama_mini.training import files
+from llama_mini import files
 
 FORMAT = 1
 
@@ -40,7 +40,12 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint, whole or not at all. Raises OSError if the disk is full."""
     # vars, not asdict: asdict would copy every tensor first.
     values = {"format": FORMAT, **vars(checkpoint)}
-    files.write_whole(path, lambda file: torch.save(values, file))
+    try:
+        with files.atomic_write(path) as file:
+            torch.save(values, file)
+    except files.DiskFullError as error:
+        advice = "Free some disk space, or delete old runs, then continue with --resume"
+        raise files.DiskFullError(error.errno, f"{error.strerror}. {advice}") from error
 
 
 def load(path: Path, device: torch.device | str = "cpu") -> Checkpoint:

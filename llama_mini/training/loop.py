@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from llama_mini import files, paths, slots
 from llama_mini import model as architecture
-from llama_mini import paths, slots
 from llama_mini.config import ModelConfig
 from llama_mini.data.packing import TokenShards
 from llama_mini.tokenizer.sentencepiece import Tokenizer
@@ -88,6 +88,7 @@ class Trainer:
         """
         trainer = cls.__new__(cls)
         trainer.run = runs.find(run)
+        files.remove_partial_files(trainer.run.folder)
         saved = checkpoint.load(trainer.run.last)
         settings = TrainSettings.from_dict(saved.settings)
         plan.refuse_other_settings(trainer.run.name, settings, given)

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
+from llama_mini import files, slots
 from llama_mini import model as architecture
-from llama_mini import slots
-from llama_mini.training import files
 from llama_mini.training.loop import Trainer
 from llama_mini.training.sample import stream_text
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from llama_mini import paths
-from llama_mini.training import checkpoint, files
+from llama_mini import files, paths
+from llama_mini.training import checkpoint
 from llama_mini.training.checkpoint import Checkpoint
 
 

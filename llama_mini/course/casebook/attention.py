@@ -34,7 +34,7 @@ def _mask(n_queries: int, n_keys: int) -> torch.Tensor:
 
 
 def _silence_strangers(layer: torch.nn.Module, config: ModelConfig) -> None:
-    # A bias, or a weight of another name or shape, starts at random. At zero and untrained, the same
+    # A bias, or a weight of another name or shape, starts at random. At zero and untrained, a
     # mistake looks the same each time; that it is there at all was noted before.
     if isinstance(layer, torch.nn.Module):
         known = {name: weight.shape for name, weight in _weights(config, 0).items()}

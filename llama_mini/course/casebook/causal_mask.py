@@ -140,7 +140,8 @@ EXERCISE = Exercise(
             "def causal_mask(n_queries: int, n_keys: int) -> Tensor:\n"
             "    offset = n_keys - n_queries\n"
             "    queries, keys = range(n_queries), range(n_keys)\n"
-            "    return torch.tensor([[key <= offset + query for key in keys] for query in queries])\n",
+            "    rows = [[key <= offset + query for key in keys] for query in queries]\n"
+            "    return torch.tensor(rows)\n",
         ),
         Alternative(
             "a row at a time",

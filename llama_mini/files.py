@@ -1,0 +1,80 @@
+"""Files that are whole or not there, whenever the machine stops."""
+
+import errno
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class DiskFullError(OSError):
+    """There is no room for a file; what was under its name before is untouched."""
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file to write bytes to; it appears under its name only when it is complete.
+
+    The bytes go to a neighbour, which is brought to the disk and then renamed, so a kill at any
+    moment leaves the old file or the new one. Raises DiskFullError if there is no room.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except BaseException as error:
+        partial.unlink(missing_ok=True)
+        if full := _disk_full(error):
+            raise DiskFullError(
+                full.errno,
+                f"No room left for {path.name} in {path.parent} ({full.strerror}). "
+                "What was there before is untouched",
+            ) from error
+        raise
+    _sync_folder(path.parent)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file in UTF-8, whole or not at all. Raises DiskFullError."""
+    with atomic_write(path) as file:
+        file.write(text.encode("utf-8"))
+
+
+def write_json(path: Path, values: Any) -> None:
+    """Write plain values as readable JSON, whole or not at all. Raises DiskFullError."""
+    write_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+
+
+def remove_partial_files(folder: Path) -> None:
+    """Delete what killed writers left half-written in `folder`; finished files stay."""
+    for path in folder.glob(".*.partial"):
+        path.unlink(missing_ok=True)
+
+
+def _disk_full(error: BaseException | None) -> OSError | None:
+    """The error that says so, which torch.save buries under one about its own file format."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            return error
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _sync_folder(folder: Path) -> None:
+    # The new name is on the disk only when its folder is. Windows cannot open folders, and its
+    # renames need no such step.
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
