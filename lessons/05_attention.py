@@ -214,9 +214,14 @@ Explorer(
 # The model learns to predict the next token at *every* position at once. If a position could see the
 # token after it, the answer would stand in the question. So a score of $-\infty$ goes wherever the
 # key comes after the query. $e^{-\infty} = 0$, so the weight is zero, and the others still add up
-# to 1.
-#
-# For one pair that is one comparison. There is a catch, and it is the source of a whole family of
+# to 1. In torch, `masked_fill` makes a new tensor with a value wherever a bool tensor is True:
+
+# %%
+scores, hidden = torch.tensor([1.0, 2.0, 3.0]), torch.tensor([False, False, True])
+scores.masked_fill(hidden, float("-inf")).softmax(dim=0)
+
+# %% [markdown]
+# Who may see whom? For one pair that is one comparison. There is a catch, and it is the source of a whole family of
 # bugs: when text is generated, the keys of earlier tokens lie in a *cache*, and the queries are the
 # new tokens only. Query number 0 of a chunk is then not position 0:
 
@@ -416,7 +421,8 @@ for layer in range(2):
         print(f"{layer:5}{head:6}{before[layer, head]:19.0%}{follower[layer, head]:30.0%}")
 
 # %% [markdown]
-# Large models have such heads, too, and lesson 18 looks for them. Yours were never told to look
+# Large models have such heads, too (Olsson et al. 2022, arXiv 2209.11895), and lesson 18 looks for
+# them. Yours were never told to look
 # anywhere: they were the cheapest way to a lower loss.
 #
 # ## One layer, step by step
@@ -514,9 +520,8 @@ figures.show(
 )
 
 # %% [markdown]
-# Note the smallest bars. A wrong divisor does not make noise: the model still works, only worse. Had
-# you trained with it, the weights would have made up for part of it, and no test of yours would have
-# asked.
+# Note the smallest bars. A wrong divisor makes no noise: the model still works, only worse. Had you
+# trained with it, the weights could have made up for it, and you might never have asked.
 #
 # **The mistake that looks like success.** Train a fresh model with a mask that lets each position see
 # one token too far, and watch its loss on the *first* pass, where nobody can know the next letter:
@@ -558,8 +563,9 @@ for dtype in (torch.float32, torch.bfloat16):
     print(f"{dtype}: largest difference {(ours - torchs).abs().max().item():.1e}")
 
 # %% [markdown]
-# They agree to the rounding of the type. On a GPU torch's version is faster and never writes the
-# square of weights to memory; it computes the same thing.
+# They agree to the rounding of the type. On a GPU torch's version has kernels that never write the
+# square of weights to memory (FlashAttention, Dao et al. 2022, arXiv 2205.14135); what it computes is
+# the same.
 #
 # ## What it costs
 #
@@ -602,7 +608,7 @@ for n in (512, 2048, 8192):
 # %%
 from llama_mini import feedforward
 
-lengths = torch.logspace(6, 17, 100, base=2, dtype=torch.float64)
+lengths = torch.logspace(7, 17, 11, base=2, dtype=torch.float64)
 
 
 def costs(name, n):
@@ -628,6 +634,9 @@ def draw_costs(model, tokens):
             panel.loglog(lengths.numpy(), curves[name].numpy() / scale, color=color, label=name)
             panel.plot(tokens, here[name] / scale, "o", color=color)
         panel.axvline(tokens, color="0.6", lw=1)
+        panel.minorticks_off()
+        panel.set_xticks([128, 1024, 8192, 65536], ["128", "1,024", "8,192", "65,536"])
+        panel.yaxis.set_major_formatter("{x:g}")
         panel.set_xlabel("tokens")
         panel.legend(fontsize=9)
     panels[0].set_ylabel("MFLOPs per token, one block")
@@ -669,7 +678,7 @@ for name in ("7B", "13B", "33B", "65B"):
 
 # %% [markdown]
 # The larger the model, the smaller the quadratic share: it grows with $d$, the matrices with $d^2$.
-# Grouped heads shrink only the last column, and shrink it by the size of the group.
+# Grouped heads would shrink the cache, by the size of the group; the scores would stay.
 #
 # ## In three lines
 #
@@ -744,7 +753,7 @@ for name in ("7B", "13B", "33B", "65B"):
 # - Each head is a block of `head_dim` neighbouring dimensions, `(heads head_dim)`, both when you
 #   split and when you join.
 #
-# `attention.scaled_dot_product_attention` and `attention.repeat_kv` are yours to use; once the overlay
-# is applied, they are the ones you wrote.
+# `attention.scaled_dot_product_attention` and `attention.repeat_kv`, with `n_rep` equal to
+# `n_heads // kv_heads`, are yours to use; once the overlay is applied, they are the ones you wrote.
 
 # %% tags=["exercise"] symbol="llama_mini.attention:Attention"

@@ -147,7 +147,6 @@ EXERCISE = Exercise(
             "The softmax runs over the heads (`F.softmax` without `dim` does that, too, on four "
             "axes). Take it over the keys: dim=-1.",
             _attention(weights="scores.float().softmax(dim=1).type_as(q)"),
-            also=(_attention(weights="F.softmax(scores.float()).type_as(q)"),),
         ),
         WrongAnswer(
             "softmax over the batch",

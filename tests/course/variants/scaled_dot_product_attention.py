@@ -77,7 +77,10 @@ VARIANTS = {
         answer("1", last="torch.matmul(p.to(q.dtype), v) / d**0.5"),
     ],
     "softmax over the queries": [answer(soft="F.softmax(s, dim=2, dtype=torch.float32)")],
-    "softmax over the heads": [answer(soft="torch.softmax(s.float(), 1)")],
+    "softmax over the heads": [
+        answer(soft="torch.softmax(s.float(), 1)"),
+        answer(soft="F.softmax(s.float())"),
+    ],
     "softmax over the batch": [answer(soft="torch.softmax(s.float(), 0)")],
     "no softmax": [answer(soft="s"), answer(soft="s", hide="s = torch.where(mask, s, 0)")],
     "mask the wrong way round": [
