@@ -106,8 +106,8 @@ figures.show(
 )
 
 # %% [markdown]
-# The model without attention never beats chance. The other one stays there for a while, too, then
-# falls quickly: it has found out how to look back. What it found you will see below, in its heads.
+# The model without attention never beats chance. The other one creeps for a while, then falls
+# quickly: it has found out how to look back. What it found you will see below, in its heads.
 #
 # ## The idea in plain words
 #
@@ -241,7 +241,8 @@ for row in naive_mask(n_queries=3, n_keys=5):
     print(" ".join("●" if allowed else "·" for allowed in row))
 
 # %% [markdown]
-# Two tokens in the cache, three new ones. Move both numbers. Then choose the two wrong rules: the
+# Two tokens in the cache, three new ones. In the picture below a dark cell is a key that may be
+# seen. Move both numbers. Then choose the two wrong rules: the
 # triangle that starts in the corner, and the one whose diagonal is off by one.
 
 # %%
