@@ -31,7 +31,9 @@ def difference_map(difference: Difference) -> str:
     for axis, length in ((axes.xaxis, shown.shape[1]), (axes.yaxis, shown.shape[0])):
         axis.set_ticks(range(0, length, max(1, math.ceil(length / 8))))
     axes.set_title(f"where your result of shape {difference.shape} differs")
-    figure.colorbar(image, ax=axes, label="error / tolerance (log10)")
+    figure.colorbar(
+        image, ax=axes, label="× tolerance", format=lambda power, _: f"$10^{{{power:g}}}$"
+    )
     wrong = int((errors > 1).sum())
     alt = (
         f"Map of the result, {rows} rows by {columns} columns: {wrong} of {errors.size} values are "
