@@ -3,7 +3,7 @@
 PYTHON ?= python3
 export TORCH_INDEX_URL
 
-.PHONY: help lab test setup notebooks doctor
+.PHONY: help lab test setup notebooks doctor ablations
 
 help:
 	@$(PYTHON) tools/make.py --help
@@ -22,3 +22,6 @@ notebooks:
 
 doctor:
 	@$(PYTHON) tools/make.py doctor $(ARGS)
+
+ablations:
+	@$(PYTHON) tools/make.py ablations $(ARGS)

@@ -1,14 +1,16 @@
 """Undo LLaMA's choices one at a time, train each variant alike, and keep every result.
 
-  python benchmarks/ablations.py             what is missing of 5 variants x 5 seeds
+  python benchmarks/ablations.py             what is missing of all runs
   python benchmarks/ablations.py --quick     one seed of LLaMA and of post-norm
   python benchmarks/ablations.py --summary   only print what the results say
 
 Every run appends one line to benchmarks/results/ablations.jsonl, so that an interrupted benchmark
 goes on where it stopped. Within a seed all variants read the same tokens in the same order, and
 parts that they share start from the same numbers: compare them in pairs. Needs the data mix
-(`llama-mini data build`). The model, the steps and the recipe are `SETTINGS`, alike for all and
-tuned for none.
+(`llama-mini data build`).
+
+Five variants train from five seeds with `SETTINGS`, alike for all and tuned for none. A recipe can
+be unfair to one of them, so LLaMA and post-norm train once more at a sixth of the learning rate.
 """
 
 import argparse
@@ -20,7 +22,7 @@ import statistics
 import time
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
@@ -74,6 +76,7 @@ class Settings:
 
 
 SETTINGS = Settings()
+LOW_RATE = replace(SETTINGS, lr=5e-4)
 
 
 def train(
@@ -146,7 +149,16 @@ def read_results(path: Path = RESULTS, settings: Settings = SETTINGS) -> list[di
     return [record for record in records if record["settings"] == asdict(settings)]
 
 
-def _run(variant: str, seed: int) -> dict[str, Any]:
+def _plan(quick: bool = False) -> list[tuple[str, int, Settings]]:
+    """Every run there should be: (variant, seed, settings), whole seeds first."""
+    if quick:
+        return [("LLaMA", 0, SETTINGS), ("post-norm", 0, SETTINGS)]
+    alike = [(variant, seed, SETTINGS) for seed in SEEDS for variant in VARIANTS]
+    slower = [(variant, seed, LOW_RATE) for seed in SEEDS for variant in ("LLaMA", "post-norm")]
+    return alike + slower
+
+
+def _run(variant: str, seed: int, settings: Settings) -> dict[str, Any]:
     """One run in a process of its own, on one thread, as it goes into the results.
 
     Of the training loss it keeps the mean of every ten updates.
@@ -154,7 +166,7 @@ def _run(variant: str, seed: int) -> dict[str, Any]:
     torch.set_num_threads(1)
     tokens = TokenShards(paths.mix_dir(), "train")
     began = time.perf_counter()
-    result = train(variant, seed, tokens, TokenShards(paths.mix_dir(), "validation"))
+    result = train(variant, seed, tokens, TokenShards(paths.mix_dir(), "validation"), settings)
     every = result["training_loss"]
     result["training_loss"] = [
         round(statistics.fmean(every[i : i + 10]), 4) for i in range(0, len(every), 10)
@@ -162,7 +174,7 @@ def _run(variant: str, seed: int) -> dict[str, Any]:
     return {
         "variant": variant,
         "seed": seed,
-        "settings": asdict(SETTINGS),
+        "settings": asdict(settings),
         **result,
         "data": tokens.digest,
         "seconds": round(time.perf_counter() - began, 1),
@@ -182,11 +194,12 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time (default: 2)")
     options = parser.parse_args()
 
-    wanted = [(variant, seed) for seed in SEEDS for variant in VARIANTS]
-    if options.quick:
-        wanted = [("LLaMA", 0), ("post-norm", 0)]
-    done = {(record["variant"], record["seed"]) for record in read_results()}
-    missing = [] if options.summary else [run for run in wanted if run not in done]
+    done = {
+        (record["variant"], record["seed"], settings)
+        for settings in (SETTINGS, LOW_RATE)
+        for record in read_results(settings=settings)
+    }
+    missing = [] if options.summary else [run for run in _plan(options.quick) if run not in done]
     if missing:
         RESULTS.parent.mkdir(exist_ok=True)
         with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
@@ -199,9 +212,11 @@ def main() -> None:
                     f"{record['validation_loss']:.4f}, {record['seconds']:.0f} s",
                     flush=True,
                 )
-    print("\nvariant − LLaMA, nats per token, mean over seeds ± 95 % confidence")
-    for variant, (differences, mean, half_width) in paired_differences(read_results()).items():
-        print(f"{variant:18} {mean:+.4f} ± {half_width:.4f}  ({len(differences)} seeds)")
+    for settings in (SETTINGS, LOW_RATE):
+        print(f"\nlr {settings.lr:g}: variant − LLaMA, nats per token, mean ± 95 % confidence")
+        differences = paired_differences(read_results(settings=settings))
+        for variant, (of_seeds, mean, half_width) in differences.items():
+            print(f"{variant:18} {mean:+.4f} ± {half_width:.4f}  ({len(of_seeds)} seeds)")
 
 
 if __name__ == "__main__":

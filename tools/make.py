@@ -5,6 +5,7 @@
   python tools/make.py setup                           only make .venv and install into it
   python tools/make.py notebooks [--check]             rebuild the notebooks from lessons/
   python tools/make.py doctor                          say what this machine can do
+  python tools/make.py ablations [--quick]             make the runs behind lesson 07's comparison
 
 Needs Python 3.11, 3.12 or 3.13 and nothing else. Everything goes into .venv and my_llama_mini,
 beside this folder. To choose another build of PyTorch than your package index offers first, give
@@ -32,7 +33,9 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="make.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("command", choices=["lab", "test", "setup", "notebooks", "doctor"])
+    parser.add_argument(
+        "command", choices=["lab", "test", "setup", "notebooks", "doctor", "ablations"]
+    )
     parser.add_argument(
         "--torch-index-url",
         default=os.environ.get("TORCH_INDEX_URL") or None,
@@ -58,6 +61,7 @@ def main(arguments: list[str]) -> int:
         "test": ["-m", "pytest", *(rest if _names_tests(rest) else ["tests", *rest])],
         "notebooks": [str(ROOT / "tools" / "build_notebooks.py"), *rest],
         "doctor": ["-m", "llama_mini", "doctor", *rest],
+        "ablations": [str(ROOT / "benchmarks" / "ablations.py"), *rest],
     }
     command = commands[options.command]
     if command is None:
