@@ -124,6 +124,10 @@ EXERCISE = Exercise(
                     "return torch.softmax(logits.float() / temperature, dim=-1)",
                     greedy="if temperature == 0:\n    return logits.argmax(dim=-1, keepdim=True)",
                 ),
+                _temperature(
+                    "return torch.softmax(logits.float() / temperature, dim=-1)",
+                    greedy="if temperature == 0:\n    return logits.topk(1).indices",
+                ),
             ),
         ),
         WrongAnswer(
