@@ -433,10 +433,12 @@ figures.show(
 )
 
 # %% [markdown]
-# The upper line follows its formula. The lower one lies *above* its own: a single word does not keep the
-# machine busy. Every weight is fetched from memory, used for one multiplication and one addition, and
-# forgotten. Decoding waits for memory, not for arithmetic. This is why servers decode many texts at once
-# (the weights are fetched once for all of them), and why smaller weights decode faster (lesson 15).
+# The upper line climbs as its formula does, and at the end faster: large tables of scores also cost time
+# to read and write. The lower line lies far *above* its own. In a model as small as this one, part of it is
+# Python at work. In a large model it is memory: every weight is fetched, used for one multiplication and
+# one addition, and put away. Decoding a single text waits for memory, not for arithmetic. This is why
+# servers decode many texts at once (the weights are fetched once for all of them), and why smaller weights
+# decode faster (lesson 15).
 #
 # ## What a cache costs
 #
@@ -492,7 +494,8 @@ def draw_memory(batch, length):
             color=figures.COLORS[0],
             label="cache" if not place else None,
         )
-        axes.text(weights + cache + 4, place, f"{weights:.1f} + {cache:.1f} GB", va="center")
+        note = axes.text(weights + cache + 4, place, f"{weights:.1f} + {cache:.1f} GB", va="center")
+        note.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1})
         told.append(f"{name} {weights:.1f} for the weights and {cache:.1f} for the cache")
     axes.axvline(80, color="0.3", ls="--", lw=1)
     axes.set_yticks(range(4), ["7B", "13B", "30B", "65B"])
@@ -733,7 +736,8 @@ else:
 #
 # `top_k` of 0.125, 0.5, 0.25, 0.125 with `k=2` is 0, 0.667, 0.333, 0. The methods `Tensor.topk` and
 # `Tensor.scatter` are made for this: the first gives values and their indices, the second puts values
-# back at indices.
+# at indices, row by row. `torch.zeros(4).scatter(-1, torch.tensor([1, 2]), torch.tensor([0.5, 0.25]))` is
+# 0, 0.5, 0.25, 0.
 
 # %% tags=["exercise"] symbol="llama_mini.generation:top_k"
 

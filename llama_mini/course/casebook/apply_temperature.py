@@ -232,6 +232,6 @@ EXERCISE = Exercise(
         "Two cases. At temperature 0: zeros, with a 1 where `logits.argmax(dim=-1)` points. "
         "Otherwise the softmax over the last axis of the divided logits, all in float32.",
         "`torch.softmax(logits.float() / temperature, dim=-1)` is the one; for the other, "
-        "`F.one_hot(logits.argmax(dim=-1), logits.shape[-1]).float()`.",
+        "`torch.nn.functional.one_hot(logits.argmax(dim=-1), logits.shape[-1]).float()`.",
     ),
 )
