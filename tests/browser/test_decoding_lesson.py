@@ -1,4 +1,4 @@
-"""The lesson on decoding in a real browser: its pictures move from the keyboard and say the truth."""
+"""The lesson on decoding in a real browser: its pictures move from the keyboard."""
 
 import sys
 from pathlib import Path
