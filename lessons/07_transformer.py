@@ -35,8 +35,13 @@ def add(block, x, table, mask):
 
 
 def hand_on(block, x, table, mask):
-    x = block.attention(block.attention_norm(x), table, mask)
-    return block.feed_forward(block.ffn_norm(x))
+    x = size_one(block.attention(block.attention_norm(x), table, mask))
+    return size_one(block.feed_forward(block.ffn_norm(x)))
+
+
+def size_one(x):
+    """Only the direction counts here: a fresh layer's answers are small, and would shrink to nothing."""
+    return x / x.pow(2).mean(dim=-1, keepdim=True).sqrt()
 
 
 @torch.no_grad()
