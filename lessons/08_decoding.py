@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 08 · Decoding
 #
-# **75 minutes · under 1 GB of memory · comes after 07**
+# **90 minutes · under 1 GB of memory · comes after 07**
 #
 # > *The model gives you 32,000 numbers, and you need one word. Which? And once you have it: must the model
 # > really read the whole text again to find the next?*
@@ -770,6 +770,27 @@ else:
 # - `logits` is `(..., vocab)`; the result is float32 of the same shape, and rows sum to 1.
 
 # %% tags=["exercise"] symbol="llama_mini.generation:next_token_probabilities"
+
+# %% [markdown] tags=["exercise-text"]
+# ## The loop that writes
+#
+# Write `stream(model, tokens, max_new_tokens, temperature=0.0, top_p=1.0, top_k=None, generator=None)`:
+# it continues each prompt of a batch, and gives every new column of tokens away as soon as it is chosen.
+# The package's `generate`, and every text this course prints, runs on it.
+#
+# - `tokens` is `(batch, seq)`. Yield `max_new_tokens` times a tensor `(batch,)`, int64. (A function with
+#   `yield` in it is a generator: whoever loops over it gets each value when it is ready.)
+# - Make one `KVCache(model.config, batch, capacity, device=..., dtype=...)` before the loop, with room for
+#   the prompt and all new tokens, on the device of the tokens, in the dtype of the weights
+#   (`model.tok_embeddings.weight.dtype`).
+# - The first call, `model(tokens, cache=cache)`, takes the prompt; every later one takes the column chosen
+#   last, as `(batch, 1)`. Each position is computed once.
+# - Choose with `generation.sample(logits, temperature, top_p, top_k, generator)`. It takes the logits of
+#   one position, `(batch, vocab)`, which must be the last, and gives `(batch,)`.
+# - No gradients are needed: put `@torch.no_grad()` above the function.
+# - The package's own code refuses what does not fit the model; yours may.
+
+# %% tags=["exercise"] symbol="llama_mini.generation:stream"
 
 # %% [markdown] tags=["exercise-text"]
 # ## The bytes of a cache

@@ -68,11 +68,16 @@ def stream(
     top_k: int | None = None,
     generator: torch.Generator | None = None,
 ) -> Iterator[Tensor]:
-    """Like `generate`, but yield each new column of tokens (batch,) as soon as it is drawn."""
-    batch, prompt_len = _checked(model, tokens, max_new_tokens)
-    weight = model.tok_embeddings.weight
-    capacity = prompt_len + max_new_tokens
-    cache = KVCache(model.config, batch, capacity, device=tokens.device, dtype=weight.dtype)
+    """Continue each prompt, and yield each new column of tokens (batch,) as soon as it is chosen.
+
+    tokens (batch, seq). The prompt goes through the model once, then one token at a time does; keys
+    and values of all positions before are in a `KVCache` of the model's device and dtype. `sample`
+    chooses; temperature 0 is greedy. The cache raises ValueError if the result would be longer than
+    the model's max_seq_len.
+    """
+    batch, seq = tokens.shape
+    dtype = model.tok_embeddings.weight.dtype
+    cache = KVCache(model.config, batch, seq + max_new_tokens, device=tokens.device, dtype=dtype)
     for _ in range(max_new_tokens):
         logits = model(tokens, cache=cache)[:, -1]  # (batch, vocab)
         chosen = sample(logits, temperature, top_p, top_k, generator)
@@ -95,6 +100,7 @@ def generate(
     length; temperature 0 is greedy; nothing stops early at an end-of-sequence token.
     Raises ValueError if the result would be longer than the model's max_seq_len.
     """
+    _demand_room(model, tokens, max_new_tokens)
     columns = stream(model, tokens, max_new_tokens, temperature, top_p, top_k, generator)
     return torch.cat([tokens, *(column[:, None] for column in columns)], dim=1)
 
@@ -130,9 +136,7 @@ def sample(
     return torch.multinomial(probabilities, 1, generator=generator).squeeze(-1)
 
 
-def _checked(
-    model: architecture.Transformer, tokens: Tensor, max_new_tokens: int
-) -> tuple[int, int]:
+def _demand_room(model: architecture.Transformer, tokens: Tensor, max_new_tokens: int) -> None:
     if tokens.ndim != 2 or tokens.shape[1] == 0:
         raise ValueError(
             f"The prompt must be (batch, seq) with seq at least 1; got {tuple(tokens.shape)}."
@@ -143,4 +147,3 @@ def _checked(
             f"max_new_tokens must be from 0 to {max(room, 0)}: the prompt has {tokens.shape[1]} "
             f"tokens and the model max_seq_len {model.config.max_seq_len}; got {max_new_tokens}."
         )
-    return tokens.shape[0], tokens.shape[1]

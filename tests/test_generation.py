@@ -54,6 +54,8 @@ def test_generate_says_what_does_not_fit():
         generate(model, torch.tensor([[1, 2, 3]]), 62)
     with pytest.raises(ValueError, match="seq at least 1"):
         generate(model, torch.zeros(1, 0, dtype=torch.long), 2)
+    with pytest.raises(ValueError, match="66 positions is longer"):
+        next(stream(model, torch.tensor([[1, 2, 3]]), 63))
     assert generate(model, torch.tensor([[1, 2, 3]]), 61).shape == (1, 64)
     assert generate(model, torch.tensor([[1, 2, 3]]), 0).tolist() == [[1, 2, 3]]
 
