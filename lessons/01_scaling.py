@@ -179,9 +179,21 @@ Explorer(
 )
 
 # %% [markdown]
-# Two things to see. The valley is wide: half or twice the best size costs little. That is why very
-# different advice can come out of nearly the same data. And with the printed constants, dot and
-# line drift apart as the budget grows; only with the refit do they stay close.
+# How wide is the valley? Take half and twice the best size, with the tokens that the budget then
+# leaves:
+
+# %%
+best_n, best_d = scaling.compute_optimal(GOPHER, scaling.EPOCH)
+lowest = scaling.parametric_loss(best_n, best_d, scaling.EPOCH)
+for name, factor in (("half the best size", 0.5), ("twice the best size", 2)):
+    loss = scaling.parametric_loss(best_n * factor, best_d / factor, scaling.EPOCH)
+    print(f"{name:20} {loss:.4f} nats, {loss - lowest:.4f} above the lowest")
+
+# %% [markdown]
+# Two things to see. The valley is wide: at Gopher's budget, half or twice the best size costs about
+# 0.005 nats. That is why very different advice can come out of nearly the same data. And with the
+# printed constants, dot and line drift apart as the budget grows; only with the refit do they stay
+# close.
 #
 # Here are all four, at Gopher's budget and at the one of LLaMA-7B:
 
@@ -482,7 +494,7 @@ TABLE = {
 A100_PEAK = 312e12
 
 print(
-    f"{'':4}{'tokens/N':>9}{'FLOPs':>10}{'tokens/s/GPU':>14}{'of peak':>9}{'MWh (paper)':>16}{'tCO2 (paper)':>15}"
+    f"{'':4}{'tokens/N':>9}{'FLOPs':>10}{'tokens/s/GPU':>14}{'of peak':>9}{'MWh (paper)':>17}{'tCO2 (paper)':>15}"
 )
 for name, (n_tokens, hours, paper_mwh, paper_tonnes) in TABLE.items():
     n = parameter_count(CONFIGS[name])
@@ -493,15 +505,15 @@ for name, (n_tokens, hours, paper_mwh, paper_tonnes) in TABLE.items():
     tonnes = mwh * 0.385
     print(
         f"{name:4}{n_tokens / n:9.0f}{flops:10.2e}{speed:14,.0f}{utilisation:9.0%}"
-        f"{mwh:9.1f} ({paper_mwh:3}) {tonnes:9.1f} ({paper_tonnes:3})"
+        f"{mwh:10.2f} ({paper_mwh:3}) {tonnes:9.1f} ({paper_tonnes:3})"
     )
 
 days = 1.4e12 / (380 * 2048) / 86400
 print(f"\n65B at the paper's 380 tokens/s on each of 2,048 GPUs: {days:.1f} days")
 
 # %% [markdown]
-# The paper's "approximately 21 days" and its GPU-hours agree. Its energy agrees too; for 13B and
-# 65B the last digit was cut off, not rounded. And the hidden number comes out: the GPUs did useful
+# The paper's "approximately 21 days" and its GPU-hours agree. Its energy agrees too; for 65B the
+# last digit was cut off, not rounded. And the hidden number comes out: the GPUs did useful
 # arithmetic for **44 to 51 %** of what they could. Lesson 12 is about that number.
 #
 # What did it cost? The paper gives no price, so any figure is an assumption. Make your own:
@@ -562,7 +574,7 @@ for name, (n_tokens, *_) in TABLE.items():
 # |---|---|
 # | LLaMA proves Chinchilla-optimal scaling at every size | the paper sets itself *against* that goal: it optimises for use. Tokens per parameter are 148, 77, 43 and 21; only 65B is near 20 |
 # | LLaMA computed an inference-aware optimum | it argues for it in words; the sum you did is from 2024 |
-# | "13× smaller than GPT-3" | 175 / 13.0 is 13.4; the paper says "more than 10×" |
+# | "13× smaller than GPT-3" | 175 / 13.02 is 13.4; the paper says "more than 10×" |
 # | 65B cost 2 to 5 million dollars | not in the paper; it is what you get at 2 to 5 dollars per GPU-hour |
 # | 20 tokens per parameter is what Chinchilla's equation gives | its printed constants give 93 at Gopher's budget; the refit gives 18 |
 # | these laws are settled | why Kaplan's and Chinchilla's exponents differ is still debated |
