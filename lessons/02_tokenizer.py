@@ -81,7 +81,10 @@ for _ in range(4):
     print(f"{word:28}joined {joined[0]} and {joined[1]}")
 
 # %% [markdown]
-# It is short, and it is wrong in one place. Give it the symbols `ca b` and the pair `a b`:
+# Of pairs that occur equally often it takes the one that comes first in the word. Any rule will do,
+# as long as it is always the same one; the exercise takes the smallest pair, as Python sorts them.
+#
+# The code is short, and it is wrong in one place. Give it the symbols `ca b` and the pair `a b`:
 
 # %%
 "ca b".replace("a b", "ab")
@@ -216,7 +219,7 @@ LLAMA_SETTINGS = dict(
     add_dummy_prefix=True,  # a space before the text, so its first word looks like any other
     remove_extra_whitespaces=False,  # four spaces stay four: code needs them
     allow_whitespace_only_pieces=True,  # and may become one piece
-    character_coverage=0.99995,  # the rarest 0.005 % of characters are left to the bytes
+    character_coverage=0.99995,  # characters that make up the last 0.005 % of the text: bytes
 )
 
 
@@ -556,7 +559,8 @@ figures.show(
 # thousands of characters, and three sentences show a few dozen. What still divides them from English
 # is half a megabyte of training text. Whoever writes a language that was rare in training pays more
 # for each sentence, and fits less of it into the context. LLaMA's vocabulary has 2,951 pieces with
-# Cyrillic letters and 700 single Chinese characters, and no piece of two.
+# Cyrillic letters and 700 single Chinese characters, and no piece of two. (Counted in Meta's
+# `tokenizer.model`, the file whose SHA-256 is `9e556afd…d347`. The course does not ship it.)
 #
 # And how large should a vocabulary be? Train some more and look at the text they have not seen:
 
@@ -591,9 +595,9 @@ figures.show(
 #
 # ## Speed
 #
-# Ours is Python, SentencePiece is C++. Both keep the possible joints in a heap, so the work grows
-# hardly faster than the text. Medians of nine, alternating, one thread; they jump if your machine has
-# other things to do:
+# Ours is Python, SentencePiece is C++. Both keep the possible joints in a heap, so the time grows far
+# slower than the square of the text: 16 times the text would be 256 times the time. Medians of nine,
+# alternating, one thread; they jump if your machine has other things to do:
 
 # %%
 from statistics import median
@@ -648,6 +652,10 @@ for prompt in ["return a value", "return a value "]:
 ids = processor.encode("a 🦙")
 print("one by one:", [processor.decode([token]) for token in ids])
 print("together:  ", repr(processor.decode(ids)))
+
+# %% [markdown]
+# A space was lost as well. Decoding takes away the dummy prefix, one space at the beginning, and here
+# every token is the beginning of its own text: the lone `▁` before the emoji comes out as nothing.
 
 # %% [markdown]
 # **Another form of the same letter.** `é` can be one character, or an `e` and an accent. They look the
