@@ -108,6 +108,7 @@ EXERCISE = Exercise(
     cases=(
         Case("greedy, three prompts", given=args(1, _PROMPTS, 6), use=written, points=2),
         Case("one prompt of one token", given=args(4, torch.tensor([[9]]), 2), use=written),
+        Case("one prompt, further", given=args(4, torch.tensor([[9, 28]]), 5), use=written),
         Case(
             "top-k of 1, which leaves no choice",
             given=args(3, _PROMPTS[:2], 5, temperature=3.0, top_k=1),

@@ -16,7 +16,8 @@ def _drawn(answer, *given, **options):
 
 CASES = (
     Case("two prompts", given=args(21, _PROMPTS, 9), use=written),
-    Case("one token", given=args(29, torch.tensor([[30]]), 2), use=written),
+    Case("one token", given=args(26, torch.tensor([[30]]), 2), use=written),
+    Case("one token, further", given=args(26, torch.tensor([[30]]), 6), use=written),
     Case("k", given=args(23, _PROMPTS, 7, temperature=5.0, top_k=1), use=_drawn),
     Case("p", given=args(23, _PROMPTS, 7, temperature=4.0, top_p=1e-7), use=_drawn),
     Case("seeds", given=args(21, _PROMPTS, 9), use=repeated),
