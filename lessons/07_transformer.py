@@ -144,11 +144,11 @@ import ipywidgets as widgets
 
 from llama_mini.visualization.explore import Explorer
 
-DEEPEST = 32
+DEEPEST = 24
 torch.manual_seed(0)
 deep = Transformer(ModelConfig(dim=64, n_layers=DEEPEST, n_heads=4, vocab_size=256, multiple_of=32)).eval()
 standard = {name: torch.randn_like(p) for name, p in deep.named_parameters() if p.ndim == 2}
-some_tokens = torch.randint(256, (1, 32))
+some_tokens = torch.randint(256, (1, 16))
 
 
 @torch.no_grad()
@@ -156,7 +156,7 @@ def stream_sizes(std, depth, smaller_writers):
     for name, values in standard.items():
         writes = smaller_writers and name.endswith(("wo.weight", "w2.weight"))
         deep.get_parameter(name).copy_(values * (std / math.sqrt(2 * depth) if writes else std))
-    table, mask = deep._rotations(some_tokens.device)[:32], attention.causal_mask(32, 32)
+    table, mask = deep._rotations(some_tokens.device)[:16], attention.causal_mask(16, 16)
     x = deep.tok_embeddings(some_tokens)
     sizes = [x.pow(2).mean().sqrt().item()]
     for layer in deep.layers[:depth]:
@@ -187,7 +187,7 @@ def draw_stream(std, depth):
 Explorer(
     draw_stream,
     std=widgets.SelectionSlider(options=[0.005, 0.01, 0.02, 0.05, 0.1, 0.2], value=0.1),
-    depth=widgets.SelectionSlider(options=[4, 8, 16, 32], value=32),
+    depth=widgets.SelectionSlider(options=[3, 6, 12, 24], value=24),
 )
 
 # %% [markdown]
@@ -439,8 +439,8 @@ Explorer(
 # The model is small: 6 blocks, 64 wide, 4,096 tokens of vocabulary. It reads 400 batches of 8 × 128 tokens of the
 # course's own data mix. Five seeds each. Within a seed, all variants read the same text in the same order, and start
 # from the same numbers where they share parts. That makes them *pairs*, and differences within pairs are much less
-# noisy than the losses themselves. `make ablations` makes all runs again; these are the results that came with the
-# course:
+# noisy than the losses themselves. The results came with the course, in `benchmarks/results/ablations.jsonl`. Delete
+# that file, and `make ablations` makes all runs again:
 
 # %%
 import sys
@@ -499,7 +499,7 @@ verdicts(records)
 # difference.
 #
 # Post-norm did not get off the ground. Is that its nature, or our recipe? A learning rate that suits one variant may
-# be wrong for another. So LLaMA and post-norm ran again, at a sixth of the rate:
+# be wrong for another. So LLaMA and post-norm ran again from three of the seeds, at a sixth of the rate:
 
 # %%
 slow = ablations.read_results(settings=ablations.LOW_RATE)
@@ -518,9 +518,9 @@ for variant in ("LLaMA", "post-norm"):
     )
 
 # %% [markdown]
-# Compare the two lines, each at its better rate. This is what people mean when they say that pre-norm is
-# *easier to train*: it bears a rate at which post-norm does not learn. Whole papers on post-norm are about longer
-# warm-ups and gentler beginnings.
+# At the low rate post-norm does learn, and is not far behind. But both are slow there, and only LLaMA can take the
+# high rate. This is what people mean when they say that pre-norm is *easier to train*. Longer warm-ups and gentler
+# beginnings help post-norm; nobody tuned them here.
 #
 # What these runs can say is little, and it is worth knowing how little. They are short, one size, one data set, one
 # recipe that nobody tuned for any of them. What wins at 0.8 million parameters and 0.4 million tokens may draw at
