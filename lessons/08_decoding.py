@@ -674,7 +674,7 @@ print("what it returned, and nobody read:", report.missing_keys, report.unexpect
 #   at 1.0.
 # - **The crossing token is dropped**: where the first token alone has more than $p$, nothing is left, and
 #   zero is divided by zero.
-# - **Results in sorted order**: the chances are right and belong to the wrong words. The text is fluent
+# - **Results in sorted order**: the chances are right and belong to the wrong words. The text is
 #   nonsense made of low token numbers.
 # - **A threshold instead of a count** in top-k: among equals, more than $k$ stay.
 # - **Keys rotated at the wrong position**, or the cache written at the wrong place: right for the prompt,
@@ -776,7 +776,7 @@ else:
 #
 # Write `stream(model, tokens, max_new_tokens, temperature=0.0, top_p=1.0, top_k=None, generator=None)`:
 # it continues each prompt of a batch, and gives every new column of tokens away as soon as it is chosen.
-# The package's `generate`, and every text this course prints, runs on it.
+# The package's `generate` runs on it, and so does the model you train in the capstone when it speaks.
 #
 # - `tokens` is `(batch, seq)`. Yield `max_new_tokens` times a tensor `(batch,)`, int64. (A function with
 #   `yield` in it is a generator: whoever loops over it gets each value when it is ready.)
