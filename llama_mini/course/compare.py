@@ -24,12 +24,14 @@ HALVES = frozenset({"float16", "bfloat16"})
 class Tolerance:
     """How far two results may be apart: in units in the last place, or relatively if rtol is given.
 
+    equal_types: a float is not accepted for a whole number, even if the two are equal.
     For one element it is `relative · (|expected| + root mean square of expected)`: elements that
     are small because larger ones cancelled carry the larger ones' rounding.
     """
 
     ulps: float = 16.0
     rtol: float | None = None
+    equal_types: bool = True
 
     def relative(self, dtype: str) -> float:
         """The relative tolerance for a dtype; 0 for whole numbers and booleans."""
@@ -128,7 +130,7 @@ def _records(expected: Record, given: Record, tolerance: Tolerance, where: str):
 
 
 def _numbers(expected: Any, given: Any, tolerance: Tolerance, where: str) -> float | Difference:
-    if isinstance(expected, int) and isinstance(given, float):
+    if tolerance.equal_types and isinstance(expected, int) and isinstance(given, float):
         return Difference(
             "type", where, f"is the float {given!r}; expected the whole number {expected!r}"
         )

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import re
+import warnings
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -48,7 +49,8 @@ EDITS_INPUT = Named(
     "edits its input",
     "Your code writes into the tensor it was given: an operation that ends in an underscore, "
     "`out=`, `+=` and "
-    "`x[...] =` all do. Whoever called you still needs that tensor, so make a new one.",
+    "`x[...] =` all do, and `.float()` makes no copy of what is float32 already. Whoever called "
+    "you still needs that tensor, so make a new one.",
 )
 NO_GRADIENT = Named(
     "no gradient",
@@ -62,11 +64,16 @@ WRONG_GRADIENT = Named(
     "autograd, by `.detach()`, "
     "`.data`, `.item()` or `torch.no_grad()`.",
 )
+OVERWRITES = Named(
+    "overwrites what the gradient needs",
+    "An in-place operation overwrote a number that the gradient needs. Make a new tensor: `a * b` "
+    "instead of `a.mul_(b)` or `a *= b`.",
+)
 FIXED_DEVICE = Named(
     "bound to one device",
     "Your code only works on the CPU: it makes a tensor there, or moves one there. Make new "
     "tensors beside the input "
-    "(`torch.ones_like(x)`, `device=x.device`), and leave `.cpu()`, `.cuda()` and `.item()` out.",
+    "(`torch.ones_like(x)`, `device=x.device`), and leave `.cpu()` and `.cuda()` out.",
 )
 WRONG_DTYPE = Named(
     "wrong dtype",
@@ -92,7 +99,10 @@ def diagnose(exercise: Exercise, results: list[CaseResult]) -> Diagnosis:
     behaviours = _behaviours(results)
     only_outputs = _explain_outputs(exercise, observed)
     if only_outputs:
-        return Diagnosis(only_outputs, behaviours)
+        said = {named.name for named in only_outputs}
+        return Diagnosis(
+            only_outputs, tuple(named for named in behaviours if named.name not in said)
+        )
     if behaviours:
         return Diagnosis(behaviours[:1], behaviours[1:])
     return Diagnosis(resembles=_resemblance(exercise, results))
@@ -101,11 +111,14 @@ def diagnose(exercise: Exercise, results: list[CaseResult]) -> Diagnosis:
 @functools.cache
 def bank(exercise: Exercise) -> tuple[tuple[WrongAnswer, tuple[Observations, ...]], ...]:
     """What every wrong answer of an exercise does in each case."""
-    return tuple(
-        (wrong, run_code(code, exercise, wrong.name))
-        for wrong in exercise.wrong_answers
-        for code in (wrong.code, *wrong.also)
-    )
+    with warnings.catch_warnings():
+        # Some mistakes make PyTorch warn; the learner would look for the cause in their own code.
+        warnings.simplefilter("ignore")
+        return tuple(
+            (wrong, run_code(code, exercise, wrong.name))
+            for wrong in exercise.wrong_answers
+            for code in (wrong.code, *wrong.also)
+        )
 
 
 def _explain_all(
@@ -166,10 +179,23 @@ def _behaviours(results: list[CaseResult]) -> tuple[Named, ...]:
     if any(kind == "edited" for _, kind in kinds):
         found.append(EDITS_INPUT)
     if not outputs and gradients:
-        found.append(NO_GRADIENT if gradients == {"gradient"} else WRONG_GRADIENT)
+        found += _gradient_faults(results, gradients - {"missing"}, EDITS_INPUT in found)
     if any(ELSEWHERE in r.differences and OUTPUT not in r.differences for r in results):
         found.append(FIXED_DEVICE)
     return tuple(found)
+
+
+def _gradient_faults(results: list[CaseResult], kinds: set[str], edited: bool) -> list[Named]:
+    if kinds == {"gradient"}:
+        return [NO_GRADIENT]
+    if edited:
+        # Writing into the input spoils its gradient too: one cause, and it has been said.
+        return []
+    if "raises" not in kinds:
+        return [WRONG_GRADIENT]
+    raised = [result.observed.get(GRADIENT) for result in results]
+    in_place = any(isinstance(seen, Raised) and "inplace" in seen.message for seen in raised)
+    return [OVERWRITES] if in_place else []
 
 
 def _returns_input(result: CaseResult) -> bool:
@@ -214,7 +240,7 @@ def _agree(name: str, known: Observation, observed: Observations, case: Case) ->
     if isinstance(known, Raised) and isinstance(seen, Raised):
         # Sizes in a message vary with how a mistake is written; what it complains of does not.
         return known.type == seen.type and _complaint(known.message) == _complaint(seen.message)
-    limit = tolerance(case)
+    limit = dataclasses.replace(tolerance(case), equal_types=False)
     if isinstance(known, TensorShot) and known.dtype not in HALVES:
         # A case in bfloat16 may count every bit; a mistake that stays in float32 has other bits.
         limit = dataclasses.replace(limit, ulps=max(limit.ulps, Tolerance().ulps))

@@ -31,7 +31,8 @@ not enough, `use=lambda answer, *given: …` says what to do and returns what is
 
 Every case also compares what became of the arguments: an answer that edits its input is told so.
 `gradients=True` compares the gradients of inputs and parameters, and `another_device=True` runs
-the case once more on the meta device, where a tensor left on the CPU fails.
+the case once more on the meta device, where a tensor left on the CPU fails. Code that asks for a
+number (`.item()`, `if`) cannot run there, and is not blamed for it.
 
 Code in a casebook is source text, run exactly as a learner's cell is, with `torch`, `nn`, `F`,
 `math`, `einops` and `Tensor` at hand. The rules that tests/course/test_casebook.py holds each file

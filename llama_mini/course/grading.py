@@ -16,6 +16,7 @@ from llama_mini.course.exercise import Case, Exercise
 from llama_mini.course.running import (
     ARGUMENTS,
     GRADIENT,
+    CannotTell,
     Observation,
     Observations,
     argument_names,
@@ -127,7 +128,9 @@ def score(
     for name, seen in observed.items():
         if name not in expected:
             differences[name], worst = _surplus(seen), math.inf
-    return CaseResult(case, observed, differences, worst, stopped)
+    # What was not reached follows from an exception, so that comes first.
+    causes_first = sorted(differences.items(), key=lambda found: found[1].kind == "missing")
+    return CaseResult(case, observed, dict(causes_first), worst, stopped)
 
 
 def compare_observations(
@@ -137,6 +140,8 @@ def compare_observations(
     if name not in observed:
         return _unequal("missing", "was not reached")
     seen = observed[name]
+    if isinstance(wanted, CannotTell) or isinstance(seen, CannotTell):
+        return Comparison(0.0)
     if isinstance(wanted, Raised):
         if isinstance(seen, Raised):
             same = wanted.type == seen.type

@@ -9,7 +9,7 @@ from llama_mini.course.diagnosis import Diagnosis, diagnose
 from llama_mini.course.display import Shown, marked, paragraph
 from llama_mini.course.exercise import Args, Exercise
 from llama_mini.course.grading import CaseResult, Grade
-from llama_mini.course.running import argument_names
+from llama_mini.course.running import GRADIENT, argument_names
 from llama_mini.course.snapshot import describe
 from llama_mini.course.watch import Raised
 
@@ -172,7 +172,8 @@ class _Builder:
         raised = result.observed.get(name)
         case = f"In the case “{result.case.name}” ({self._inputs(result)})"
         if isinstance(raised, Raised):
-            return f"{case}, your code {difference.text}{_at(raised)}".rstrip()
+            actor = "computing the gradient" if name == GRADIENT else "your code"
+            return f"{case}, {actor} {difference.text}{_at(raised)}".rstrip()
         subject = name + (f" at `{difference.where}`" if difference.where else "")
         return f"{case}, {subject} {difference.text}."
 

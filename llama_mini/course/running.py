@@ -3,26 +3,37 @@
 import copy
 import inspect
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from llama_mini.course.exercise import Args, Case
 from llama_mini.course.snapshot import Record, Shot, snapshot
-from llama_mini.course.watch import Raised, TimeUpError, explain
+from llama_mini.course.watch import Raised, TimeUpError, explain, quiet
 
 # Taken now, before any learner's code runs.
 _grad, _backward_target = torch.autograd.grad, torch.Tensor.requires_grad_
 _is_floating_point = torch.is_floating_point
 
+# What PyTorch says of `.item()`, `if`, `float()` and others on the meta device.
+_NO_VALUES = "cannot be called on meta tensors"
+
 OUTPUT = "the result"
-PARAMETERS = "the parameters"
+PARAMETERS = "the set of parameters"
 ARGUMENTS = "the input afterwards"
 GRADIENT = "the gradient"
 ELSEWHERE = "the result on another device"
 
-Observation = Shot | Raised
+
+@dataclass(frozen=True)
+class CannotTell:
+    """What a probe notes where it has no way to judge an answer: nothing that counts against it."""
+
+
+Observation = Shot | Raised | CannotTell
 Observations = dict[str, Observation]
 
 
@@ -46,14 +57,16 @@ def run_case(
     if isinstance(seen[OUTPUT], Raised):
         return seen
     if case.gradients:
-        with _noting(seen, GRADIENT, files):
+        with _noting(seen, GRADIENT, files), quiet():
             seen.update(_gradients(case, answer, names))
     if case.another_device:
-        with _noting(seen, ELSEWHERE, files):
+        with _noting(seen, ELSEWHERE, files), quiet(), _ListsAskForValues():
             given = on_device(fresh(case.given), "meta")
             target = _built(case, answer, {})
             target = target.to("meta") if isinstance(target, nn.Module) else target
             seen[ELSEWHERE] = snapshot(_use(case, target, given))
+        if _asks_for_values(seen[ELSEWHERE]):
+            seen[ELSEWHERE] = CannotTell()
     return seen
 
 
@@ -98,6 +111,30 @@ class _noting:
             return False
         self.seen[self.name] = raised
         return True
+
+
+class _ListsAskForValues(TorchFunctionMode):
+    """Let `.tolist()` and formatting fail on the meta device as `.item()` does there.
+
+    By itself `.tolist()` fails with the words of a copy to the CPU, and only the copy is a mistake.
+    """
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        if func in (Tensor.tolist, Tensor.__format__) and args[0].is_meta:
+            raise RuntimeError(f"{func.__name__} {_NO_VALUES}")
+        return func(*args, **(kwargs or {}))
+
+
+def _asks_for_values(seen: Observation) -> bool:
+    """Whether an answer failed on the meta device for what works on any device that has numbers."""
+    if not isinstance(seen, Raised):
+        return False
+    without_a_meta_version = seen.type == "NotImplementedError" and not seen.message.startswith(
+        "Cannot copy out of meta tensor"
+    )
+    return _NO_VALUES in seen.message or without_a_meta_version
 
 
 def _built(case: Case, answer: Any, seen: Observations) -> Any:

@@ -90,6 +90,14 @@ def watched(
     return watched
 
 
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Drop what is printed: for a second run of code whose first run has printed it already."""
+    output = _Beginning()
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+        yield
+
+
 def explain(error: BaseException, files: frozenset[str] = frozenset()) -> Raised | None:
     """An exception in words; None for a real Ctrl-C, which is nobody's mistake."""
     by_hand = _raised_by_hand(error.__traceback__)

@@ -110,3 +110,9 @@ def test_unravel_is_the_inverse_of_flattening(shape, data):
     tensor = torch.arange(math.prod(shape)).view(shape)
     index = data.draw(st.integers(0, tensor.numel() - 1))
     assert tensor[unravel(index, tuple(shape))] == index
+
+
+def test_a_whole_number_and_an_equal_float_match_where_types_do_not_count():
+    assert difference(3, 3.0).kind == "type"
+    assert difference([3], [3.0], equal_types=False) is None
+    assert difference(3, 3.5, equal_types=False).kind == "values"

@@ -1,11 +1,16 @@
 """Judging answers: fooling attempts, wrong types, and what the report says."""
 
+import dataclasses
+import warnings
+
 import pytest
 import torch
 from torch import nn
 
 from llama_mini import feedforward, norm
-from llama_mini.course import check_answer
+from llama_mini.course import EXERCISES, check_answer
+from llama_mini.course.diagnosis import bank
+from llama_mini.course.exercise import WrongAnswer
 
 
 def double(x):
@@ -157,3 +162,101 @@ def test_markup_in_an_answer_is_shown_as_text():
         raise ValueError("<script>alert(1)</script>")
 
     assert "<script>" not in check_answer("silu", silu).rich()
+
+
+def test_an_in_place_edit_that_breaks_the_gradient_is_named_and_pytorch_quoted():
+    def silu(x):
+        gate = torch.sigmoid(x)
+        return gate.mul_(x)
+
+    report = check_answer("silu", silu)
+    assert report.diagnosis == "overwrites what the gradient needs"
+    assert "modified by an inplace operation" in report.message
+    assert "computing the gradient raised RuntimeError" in report.message
+    assert "detach" not in report.message
+
+
+def test_editing_the_input_is_not_blamed_for_the_gradient_as_well():
+    def silu(x):
+        x *= torch.sigmoid(x)
+        return x
+
+    class RMSNorm(nn.Module):
+        def __init__(self, dim, eps=1e-6):
+            super().__init__()
+            self.eps, self.weight = eps, nn.Parameter(torch.ones(dim))
+
+        def forward(self, x):
+            wide = x.float()
+            wide /= torch.sqrt(wide.pow(2).mean(-1, keepdim=True) + self.eps)
+            return wide.type_as(x) * self.weight
+
+    for name, answer in (("silu", silu), ("rms_norm", RMSNorm)):
+        report = check_answer(name, answer)
+        assert report.diagnosis == "edits its input"
+        assert "`.float()` makes no copy" in report.message
+        assert "Besides" not in report.message
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda x: x.sum().item(),
+        lambda x: x.tolist(),
+        lambda x: f"{x.flatten()[0]:.2f}",
+        lambda x: 1 if (x > 0).all() else 0,
+        lambda x: x[x > 0],
+        lambda x: torch.unique(x),
+    ],
+    ids=["item", "tolist", "format", "if", "mask", "unique"],
+)
+def test_asking_for_a_number_is_no_fault_on_another_device(read):
+    def silu(x):
+        read(x.detach())
+        return x * torch.sigmoid(x)
+
+    assert check_answer("silu", silu).state == "correct"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda x: (x.cpu() * torch.sigmoid(x)).cpu(),
+        lambda x: x * torch.sigmoid(x) + torch.zeros(x.shape, dtype=x.dtype),
+        lambda x: x * torch.sigmoid(x).to("cpu"),
+    ],
+    ids=["cpu", "zeros", "to"],
+)
+def test_staying_on_the_cpu_is_a_fault_on_another_device(answer):
+    assert check_answer("silu", answer).diagnosis == "bound to one device"
+
+
+def test_what_probes_make_an_answer_print_is_not_shown():
+    def silu(x):
+        print("I got", x)
+        return x * torch.sigmoid(x)
+
+    notes = "\n".join(check_answer("silu", silu).notes)
+    assert notes.count("I got") == 1  # the first case, run once; its probes are silent
+    assert "meta" not in notes
+    assert "grad" not in notes
+
+
+def test_an_exception_comes_before_what_it_kept_from_being_reached():
+    class RMSNorm(nn.Module):
+        def __init__(self, dim, eps=1e-6):
+            self.weight = nn.Parameter(torch.ones(dim))
+
+    message = check_answer("rms_norm", RMSNorm).message
+    assert "raised AttributeError" in message
+    assert "not reached" not in message
+
+
+def test_a_mistake_in_the_bank_that_warns_does_not_warn_the_learner():
+    noisy = "import warnings\n\ndef silu(x):\n    warnings.warn('noise')\n    return x * 2\n"
+    exercise = dataclasses.replace(
+        EXERCISES["silu"], wrong_answers=(WrongAnswer("noisy", "It warns.", noisy),)
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(bank(exercise)) == 1
