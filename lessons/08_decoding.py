@@ -227,7 +227,7 @@ Explorer(
 )
 
 # %% [markdown]
-# Try this. At temperature 3, *Tuesday* has a real chance. Set $p$ to 0.9: how many words go? Now move
+# Try this. At temperature 3, *Tuesday* comes once in eighty bowls. Set $p$ to 0.9: how many words go? Now move
 # the temperature back to 0.5, and watch $p$ keep fewer words, while $k$ keeps the same number always.
 # That is the case for top-p (Holtzman et al. 2019, arXiv 1904.09751): the model's own certainty decides.
 #
@@ -502,7 +502,7 @@ def draw_memory(batch, length):
     axes.set(xlim=(0, 640), xlabel="memory in 16 bits (GB)")
     axes.grid(axis="y", visible=False)
     axes.invert_yaxis()
-    axes.legend(loc="lower right")
+    axes.legend(loc="upper right")
     return figure, f"GB of memory for {batch} texts of {length} positions: {'; '.join(told)}."
 
 
