@@ -33,7 +33,9 @@ def _toy(**joints: float) -> dict[str, float]:
 _META = _LETTERS | {"▁a": -4.0, "▁b": -30.0} | {"▁" * length: -1e9 for length in range(2, 17)}
 
 _START = 'if not text:\n        return []\n    symbols = list("▁" + text.replace(" ", "▁"))'
-_PAIRS = "[i for i in range(len(symbols) - 1) if symbols[i] + symbols[i + 1] in scores]"
+_JOINT = "symbols[i] + symbols[i + 1]"
+_IN_SCORES = f"{_JOINT} in scores"
+_PAIRS = f"[i for i in range(len(symbols) - 1) if {_IN_SCORES}]"
 _BEST = "max(pairs, key=lambda i: (scores[symbols[i] + symbols[i + 1]], -i))"
 _JOIN = (
     "while True:\n"
@@ -124,6 +126,11 @@ EXERCISE = Exercise(
             use=_several,
         ),
         Case("the empty text, and a single space", given=args(_SCORES, "", " "), use=_several),
+        Case(
+            "a score of 0",
+            given=args({"▁": -9, "a": -9, "b": -9, "ab": 0, "▁a": -1}, "ab", "aab"),
+            use=_several,
+        ),
     ),
     wrong_answers=(
         WrongAnswer(
@@ -242,6 +249,26 @@ EXERCISE = Exercise(
             "Of neighbours with the same score you join the rightmost. The leftmost comes first; "
             "`max` with `>=`, or a key that grows with the place, prefers the right.",
             _encoding(best="max(pairs, key=lambda i: (scores[symbols[i] + symbols[i + 1]], i))"),
+        ),
+        WrongAnswer(
+            "a score of 0 taken for none",
+            "A score of 0 is a score, and in SentencePiece the best: test `in scores`.",
+            _encoding(
+                join=_JOIN.replace(_PAIRS, _PAIRS.replace(_IN_SCORES, f"scores.get({_JOINT})"))
+            ),
+            also=(
+                "from llama_mini.tokenizer import bpe\n\n\n"
+                "def bpe_encode(text, scores):\n    " + _START + "\n    while True:\n"
+                "        best = None\n"
+                "        for i, (a, b) in enumerate(zip(symbols, symbols[1:])):\n"
+                "            score = scores.get(a + b)\n"
+                "            if score and (best is None or score > best[0]):\n"
+                "                best = score, i\n"
+                "        if not best:\n            break\n"
+                "        i = best[1]\n"
+                "        symbols[i : i + 2] = [symbols[i] + symbols[i + 1]]\n    " + _END + "\n",
+                _encoding(end=_END.replace("symbol in scores", "scores.get(symbol)")),
+            ),
         ),
         WrongAnswer(
             "the merges replayed",

@@ -61,6 +61,7 @@ CASES = (
     ),
     Case("as it is", given=args(_SCORES, "à a\u0300", "ﬂ", "NO", "<s>", "_no"), use=_several),
     Case("nothing, and one space", given=args(_SCORES, "", " "), use=_several),
+    Case("nought", given=args("mono", _LETTERS | {"mo": -3.0, "on": 0.0, "no": -1.0})),
 )
 
 
@@ -69,6 +70,7 @@ def _searching(
     better="score > best",
     unknown="out.extend(bpe.byte_fallback(part))",
     allowed="True",
+    missing="score is None",
     empty="return []",
     first="out = []",
 ):
@@ -86,7 +88,7 @@ def bpe_encode(text, scores):
         for i in range(1, len(parts)):
             left, right = parts[i - 1], parts[i]
             score = scores.get(left + right)
-            if score is None or not ({allowed}):
+            if {missing} or not ({allowed}):
                 continue
             if best is None or {better}:
                 best, where = score, i
@@ -105,6 +107,10 @@ def bpe_encode(text, scores):
 
 
 VARIANTS = {
+    "a score of 0 taken for none": [
+        _searching(missing="not score"),
+        _searching(missing="(score or float('-inf')) == float('-inf')"),
+    ],
     "no space before the text": [_searching("text = text.replace(' ', bpe.SPACE)")],
     "a space only where there is none": [
         _searching("text = (text if text.startswith(' ') else ' ' + text).replace(' ', bpe.SPACE)")
