@@ -26,8 +26,8 @@ EXERCISE = Exercise(
             _returns("2.0 * n_params * n_tokens"),
         ),
         WrongAnswer(
-            "backward pass alone",
-            "4·N·D is the backward pass. The forward pass before it takes another 2·N·D.",
+            "four for the whole step",
+            "4·N·D is too little: forward takes 2·N·D and backward 4·N·D, together 6.",
             _returns("4.0 * n_params * n_tokens"),
         ),
         WrongAnswer(
@@ -64,6 +64,19 @@ EXERCISE = Exercise(
             "a sum for a product",
             "Parameters and tokens are added. Every parameter meets every token, so multiply them.",
             _returns("6.0 * (n_params + n_tokens)"),
+        ),
+        WrongAnswer(
+            "billions",
+            "Your result is in billions of FLOPs, or of parameters. Both counts are plain numbers, "
+            "and so is the result: divide by nothing.",
+            _returns("6.0 * n_params * n_tokens / 1e9"),
+        ),
+        WrongAnswer(
+            "counts taken for billions",
+            "You multiply by a billion for each count that you take to be in billions. Both are "
+            "plain numbers already: LLaMA-7B comes in as 6,738,415,616.",
+            _returns("6.0 * (n_params * 1e9) * (n_tokens * 1e9)"),
+            also=(_returns("6.0 * (n_params * 1e9) * n_tokens"),),
         ),
         WrongAnswer(
             "PF-days",

@@ -19,7 +19,12 @@ VARIANTS = {
         body("per_token = n_params + n_params\nreturn per_token * n_tokens"),
         body("return (n_params * n_tokens) * 2.0"),
     ],
-    "backward pass alone": [body("forward = 2 * n_params * n_tokens\nreturn 2 * forward")],
+    "four for the whole step": [
+        body("forward = 2 * n_params * n_tokens\nreturn 2 * forward"),
+        body("forward = backward = 2 * n_params * n_tokens\nreturn forward + backward"),
+    ],
+    "billions": [body("billions = n_params / 10**9\nreturn 6 * billions * n_tokens")],
+    "counts taken for billions": [body("return 6e18 * n_params * n_tokens")],
     "a multiply-add counted as one": [
         body("forward = n_params * n_tokens\nbackward = 2 * forward\nreturn forward + backward")
     ],
