@@ -67,9 +67,29 @@ EXERCISE = Exercise(
         ),
         WrongAnswer(
             "the two losses made equal",
-            "You make the two terms, A/N^alpha and B/D^beta, equal. At the minimum their *slopes* "
-            "are equal: differentiate, and alpha and beta come down as factors.",
+            "You make the two terms, A/N^alpha and B/D^beta, equal. At the minimum their slopes "
+            "along the budget (against log N) are equal: differentiate, and alpha and beta come "
+            "down as factors.",
             _closed_form("(fit.A / fit.B) ** (1 / (fit.alpha + fit.beta))"),
+        ),
+        WrongAnswer(
+            "slopes against N and D themselves",
+            "You make the slopes against N and against D equal, alpha·A/N^(alpha+1) and "
+            "beta·B/D^(beta+1). But on a budget one more parameter does not cost one token: N and "
+            "D change by the same *factor*. Compare the slopes against log N and log D, "
+            "alpha·A/N^alpha and beta·B/D^beta.",
+            _function(
+                """
+                low, high = 1.0, flops / 6
+                for _ in range(200):
+                    n = math.sqrt(low * high)
+                    d = flops / 6 / n
+                    by_size = fit.alpha * fit.A / n ** (fit.alpha + 1)
+                    by_data = fit.beta * fit.B / d ** (fit.beta + 1)
+                    low, high = (n, high) if by_size > by_data else (low, n)
+                return n, flops / 6 / n
+                """
+            ),
         ),
         WrongAnswer(
             "no root in the scale",

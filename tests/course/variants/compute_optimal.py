@@ -71,6 +71,12 @@ VARIANTS = {
             """
         )
     ],
+    "slopes against N and D themselves": [
+        in_logs(
+            log_g="math.log(alpha * A / (beta * B)) / (alpha + beta + 2)",
+            a="(beta + 1) / (alpha + beta + 2)",
+        )
+    ],
     "no root in the scale": [
         in_logs("math.log(alpha) + math.log(A) - math.log(beta) - math.log(B)")
     ],
