@@ -596,8 +596,8 @@ figures.show(
 # ## Speed
 #
 # Ours is Python, SentencePiece is C++. Both keep the possible joints in a heap, so the time grows far
-# slower than the square of the text: 16 times the text would be 256 times the time. Medians of nine,
-# alternating, one thread; they jump if your machine has other things to do:
+# slower than the square of the text, by which 16 times the text would take 256 times as long. Medians
+# of nine, alternating, one thread; they jump if your machine has other things to do:
 
 # %%
 from statistics import median
