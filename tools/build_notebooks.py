@@ -2,6 +2,7 @@
 
   python tools/build_notebooks.py            write notebooks/, exercises/ and solutions/
   python tools/build_notebooks.py --check    change nothing; list what differs and exit with 1
+                                             (outputs in a lesson that you ran do not count)
 
 A lesson is one Python file, lessons/NN_name.py, in jupytext's py:percent format: a cell starts with
 `# %%` (code) or `# %% [markdown]`. Its first heading is its title, and its first code cell is the
@@ -213,13 +214,14 @@ def build_lesson(path: Path) -> dict[Path, bytes]:
 def differences(root: Path, built: dict[Path, bytes], unknown: Container[str] = ()) -> list[str]:
     """What is missing, different or not derived from a lesson, one line each.
 
+    A lesson that a reader ran and saved is not different: JupyterLab keeps its outputs in the file.
     `unknown` are the stems of lessons that could not be built; theirs are no strays.
     """
     lines = []
     for path, data in built.items():
         if not (root / path).is_file():
             lines.append(f"missing: {path.as_posix()}")
-        elif (root / path).read_bytes() != data:
+        elif (present := (root / path).read_bytes()) != data and not _only_run(path, present, data):
             lines.append(f"differs: {path.as_posix()}")
     lines += [
         f"stray:   {path.as_posix()} (no lesson makes it; delete it, or add its lesson)"
@@ -227,6 +229,18 @@ def differences(root: Path, built: dict[Path, bytes], unknown: Container[str] = 
         if path not in built and path.stem not in unknown
     ]
     return lines
+
+
+def _only_run(path: Path, present: bytes, data: bytes) -> bool:
+    if path.parts[0] != "notebooks":
+        return False
+    try:
+        saved, built = (nbformat.reads(text.decode(), as_version=4) for text in (present, data))
+        return [(c.id, c.cell_type, c.source) for c in saved.cells] == [
+            (c.id, c.cell_type, c.source) for c in built.cells
+        ]
+    except (ValueError, AttributeError, KeyError):
+        return False
 
 
 def _present(root: Path) -> list[Path]:

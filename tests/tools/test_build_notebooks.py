@@ -229,3 +229,17 @@ def test_checkpoints_that_jupyter_leaves_are_no_strays(course):
     build(root)
     shutil.copytree(root / "exercises", root / "notebooks" / ".ipynb_checkpoints")
     assert differences(root) == []
+
+
+def test_a_lesson_that_was_run_and_saved_is_not_different(course):
+    root = course(L99_plain=f"# %% [markdown]\n# # Plain\n\n# %%\n{SETUP}\n\n# %%\n1 + 1\n")
+    (path,) = build(root)
+    notebook = nbformat.read(root / path, as_version=4)
+    notebook.cells[2].execution_count = 2
+    notebook.cells[2].outputs = [nbformat.v4.new_output("stream", text="2")]
+    notebook.metadata.language_info["version"] = "3.11"
+    nbformat.write(notebook, root / path)
+    assert build_notebooks.main(["--check", "--root", str(root)]) == 0
+    notebook.cells[2].source = "1 + 2"
+    nbformat.write(notebook, root / path)
+    assert build_notebooks.main(["--check", "--root", str(root)]) == 1
