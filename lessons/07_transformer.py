@@ -574,7 +574,7 @@ figures.show(
 )
 
 # %% [markdown]
-# When this lesson was written, these two ended level: what does not get off the ground on 4,096 tokens trains well
+# When this lesson was written, these two ended close together: what hardly learns on 4,096 tokens trains well
 # on 256 bytes. A verdict belongs to its setting.
 #
 # ## In three lines
