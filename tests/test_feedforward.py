@@ -2,12 +2,12 @@
 
 import math
 from fractions import Fraction
+from types import SimpleNamespace
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import LlamaConfig
 from transformers.models.llama.modeling_llama import LlamaMLP
 
 from llama_mini import feedforward
@@ -15,7 +15,10 @@ from llama_mini import feedforward
 
 def transformers_twin(layer: feedforward.FeedForward, dim: int, hidden: int) -> LlamaMLP:
     """The same weights under Hugging Face's names."""
-    config = LlamaConfig(hidden_size=dim, intermediate_size=hidden, num_attention_heads=1)
+    # A whole LlamaConfig would refuse odd widths, which matter to its attention alone.
+    config = SimpleNamespace(
+        hidden_size=dim, intermediate_size=hidden, mlp_bias=False, hidden_act="silu"
+    )
     twin = LlamaMLP(config)
     ours = layer.state_dict()
     names = {"gate_proj": "w1", "down_proj": "w2", "up_proj": "w3"}
