@@ -236,7 +236,8 @@ def _only_run(path: Path, present: bytes, data: bytes) -> bool:
         return False
     try:
         saved, built = (nbformat.reads(text.decode(), as_version=4) for text in (present, data))
-        return [(c.id, c.cell_type, c.source) for c in saved.cells] == [
+        was_run = any(c.get("outputs") or c.get("execution_count") for c in saved.cells)
+        return was_run and [(c.id, c.cell_type, c.source) for c in saved.cells] == [
             (c.id, c.cell_type, c.source) for c in built.cells
         ]
     except (ValueError, AttributeError, KeyError):

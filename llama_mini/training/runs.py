@@ -73,13 +73,17 @@ def is_run(folder: Path) -> bool:
     return run.params_file.is_file() and (run.last.is_file() or run.best.is_file())
 
 
+def _written_at(run: Run) -> int:
+    return max(path.stat().st_mtime_ns for path in (run.last, run.best) if path.is_file())
+
+
 def all_runs() -> list[Run]:
     """The runs of this workspace, the one that was written to last first."""
     folder = paths.runs_dir()
     if not folder.is_dir():
         return []
     runs = [Run(f) for f in folder.iterdir() if not f.name.startswith(".") and is_run(f)]
-    return sorted(runs, key=lambda run: (run.last.stat().st_mtime_ns, run.name), reverse=True)
+    return sorted(runs, key=lambda run: (_written_at(run), run.name), reverse=True)
 
 
 def find(name: str | None = None) -> Run:
