@@ -7,6 +7,8 @@ import warnings
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from torch import Tensor
+
 from llama_mini.course.compare import HALVES, Difference, Tolerance
 from llama_mini.course.exercise import Case, Exercise, WrongAnswer
 from llama_mini.course.grading import (
@@ -96,7 +98,7 @@ def diagnose(exercise: Exercise, results: list[CaseResult]) -> Diagnosis:
     observed = [result.observed for result in results]
     if found := _explain_all(exercise, results, observed):
         return Diagnosis(found)
-    behaviours = _behaviours(results)
+    behaviours = _behaviours(exercise, results)
     only_outputs = _explain_outputs(exercise, observed)
     if only_outputs:
         said = {named.name for named in only_outputs}
@@ -161,7 +163,7 @@ def _explain_outputs(exercise: Exercise, observed: list[Observations]) -> tuple[
     return _named(found)
 
 
-def _behaviours(results: list[CaseResult]) -> tuple[Named, ...]:
+def _behaviours(exercise: Exercise, results: list[CaseResult]) -> tuple[Named, ...]:
     kinds = {
         (name, difference.kind)
         for result in results
@@ -175,7 +177,7 @@ def _behaviours(results: list[CaseResult]) -> tuple[Named, ...]:
     elif all(_returns_input(result) for result in results):
         found.append(RETURNS_INPUT)
     elif outputs == {"dtype"}:
-        found.append(WRONG_DTYPE)
+        found.append(_wrong_dtype(exercise))
     if any(kind == "edited" for _, kind in kinds):
         found.append(EDITS_INPUT)
     if not outputs and gradients:
@@ -183,6 +185,18 @@ def _behaviours(results: list[CaseResult]) -> tuple[Named, ...]:
     if any(ELSEWHERE in r.differences and OUTPUT not in r.differences for r in results):
         found.append(FIXED_DEVICE)
     return tuple(found)
+
+
+def _wrong_dtype(exercise: Exercise) -> Named:
+    """WRONG_DTYPE; where no tensor is given whose dtype counts, the one asked for is named."""
+    given = [value for case in exercise.cases for value in case.given.positional]
+    outputs = [seen[OUTPUT] for seen in expectations(exercise)]
+    wanted = {shot.dtype for shot in outputs if isinstance(shot, TensorShot)}
+    if len(wanted) != 1 or any(isinstance(value, Tensor) for value in given):
+        return WRONG_DTYPE
+    (dtype,) = wanted
+    advice = f"The result has another dtype than asked for. Return {dtype}: `.to(torch.{dtype})`."
+    return Named(WRONG_DTYPE.name, advice)
 
 
 def _gradient_faults(results: list[CaseResult], kinds: set[str], edited: bool) -> list[Named]:

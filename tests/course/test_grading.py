@@ -242,6 +242,17 @@ def test_what_probes_make_an_answer_print_is_not_shown():
     assert "grad" not in notes
 
 
+def test_a_wrong_dtype_names_the_one_asked_for_where_no_input_has_it():
+    def rope_table(head_dim, max_seq_len, theta=10_000.0):
+        frequencies = theta ** -(torch.arange(0, head_dim, 2).double() / head_dim)
+        angles = torch.outer(torch.arange(max_seq_len).double(), frequencies) + 1.0
+        return torch.polar(torch.ones_like(angles), angles)
+
+    message = check_answer("rope_table", rope_table).message
+    assert "Return complex64: `.to(torch.complex64)`" in message
+    assert "x.dtype" not in message
+
+
 def test_an_exception_comes_before_what_it_kept_from_being_reached():
     class RMSNorm(nn.Module):
         def __init__(self, dim, eps=1e-6):

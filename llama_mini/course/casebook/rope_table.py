@@ -113,8 +113,8 @@ EXERCISE = Exercise(
         ),
         WrongAnswer(
             "complex128",
-            "The table is complex128, so float32 queries would become float64 with it. complex64 "
-            "holds two float32.",
+            "The table is complex128, so float32 queries would become float64 with it. Return "
+            "complex64, which holds two float32: `.to(torch.complex64)`.",
             _function(
                 _ANGLES, "return torch.polar(torch.ones_like(angles).double(), angles.double())"
             ),
