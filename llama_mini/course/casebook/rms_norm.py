@@ -88,6 +88,14 @@ EXERCISE = Exercise(
             **_HALF,
         ),
         Case(
+            "float16, where every number is 512 or -512",
+            build=args(16),
+            state={"weight": torch.ones(16)},
+            dtype=torch.float16,
+            given=args((512 * normal(2, 16, seed=11).sign()).half()),
+            **_HALF,
+        ),
+        Case(
             "float16, where squares overflow",
             build=args(16),
             state={"weight": torch.ones(16)},
@@ -110,6 +118,25 @@ EXERCISE = Exercise(
             "eps is never added. A vector of zeros then divides zero by zero, which is nan; add "
             "eps to the mean square.",
             _scaled_by("torch.rsqrt(wide.pow(2).mean(-1, keepdim=True))"),
+        ),
+        WrongAnswer(
+            "eps as a floor",
+            "eps is only a floor under the length here, as in `F.normalize`: where the length is "
+            "larger, it does nothing. It is *added* to every mean square, before the root.",
+            _scaled_by("wide.shape[-1] ** 0.5 / wide.norm(dim=-1, keepdim=True).clamp(min=1e-12)"),
+            also=(
+                _scaled_by(
+                    "wide.shape[-1] ** 0.5 / wide.norm(dim=-1, keepdim=True).clamp(min=self.eps)"
+                ),
+                _scaled_by("torch.rsqrt(wide.pow(2).mean(-1, keepdim=True).clamp(min=self.eps))"),
+                _scaled_by("1 / wide.pow(2).mean(-1, keepdim=True).sqrt().clamp(min=self.eps)"),
+            ),
+        ),
+        WrongAnswer(
+            "eps added to x",
+            "eps is added to the numbers before they are squared. Add it to the mean of the "
+            "squares: mean(x²) + eps.",
+            _scaled_by("torch.rsqrt((wide + self.eps).pow(2).mean(-1, keepdim=True))"),
         ),
         WrongAnswer(
             "an eps of its own",
@@ -161,6 +188,12 @@ EXERCISE = Exercise(
             ),
         ),
         WrongAnswer(
+            "divided by len(x)",
+            "`len(x)` counts the first axis, and the squares are summed over the last. Divide by "
+            "`x.shape[-1]`, or take the `mean`.",
+            _scaled_by("torch.rsqrt(wide.pow(2).sum(-1, keepdim=True) / len(x) + self.eps)"),
+        ),
+        WrongAnswer(
             "mean over everything",
             "One mean is taken over the whole tensor, so vectors in a batch change each other. "
             "Each vector has its own: "
@@ -208,6 +241,23 @@ EXERCISE = Exercise(
             also=(
                 _layer(
                     "return x / torch.sqrt((x * x).mean(-1, keepdim=True) + self.eps) * self.weight"
+                ),
+            ),
+            values_vary=True,
+        ),
+        WrongAnswer(
+            "cast too early",
+            "The mean square is taken in float32, and that is right; but its root goes back to the "
+            "dtype of x before it meets x, so it is rounded, and so is the result again. Multiply "
+            "in float32, and cast the result.",
+            _layer(
+                "scale = torch.rsqrt(x.float().pow(2).mean(-1, keepdim=True) + self.eps)\n"
+                "return x * scale.to(x.dtype) * self.weight"
+            ),
+            also=(
+                _layer(
+                    "rms = torch.sqrt(x.float().pow(2).mean(-1, keepdim=True) + self.eps)\n"
+                    "return x / rms.to(x.dtype) * self.weight"
                 ),
             ),
             values_vary=True,

@@ -45,6 +45,14 @@ CASES = (
         **_BF16,
     ),
     Case(
+        "fp16, a power of two",
+        build=args(24),
+        state={"weight": torch.ones(24)},
+        given=args((1024 * normal(3, 24, seed=211).sign()).half()),
+        dtype=torch.float16,
+        ulps=0.02,
+    ),
+    Case(
         "fp16",
         build=args(24),
         state={"weight": torch.ones(24)},
@@ -83,6 +91,31 @@ VARIANTS = {
         norm("h / (torch.sqrt(torch.mean(h**2, -1, keepdim=True)) + self.eps)")
     ],
     "no eps": [norm("h / torch.sqrt((h * h).sum(-1, keepdim=True) / self.dim)")],
+    "eps as a floor": [
+        norm("F.normalize(h, dim=-1) * math.sqrt(self.dim)"),
+        norm("F.normalize(h, dim=-1, eps=self.eps) * self.dim**0.5"),
+    ],
+    "eps added to x": [norm("h / torch.sqrt(torch.mean((h + self.eps) ** 2, -1, keepdim=True))")],
+    "divided by len(x)": [
+        norm("h / (torch.sum(h * h, dim=-1, keepdim=True) / len(hidden) + self.eps) ** 0.5")
+    ],
+    "cast too early": [
+        module(
+            "mean_square = hidden.to(torch.float32).square().mean(dim=-1, keepdim=True)\n"
+            "factor = (mean_square + self.eps).rsqrt().type_as(hidden)\n"
+            "return hidden * self.weight * factor"
+        ),
+        module(
+            "root = (hidden.double().pow(2).mean(-1, True) + self.eps).sqrt().to(kept)\n"
+            "return self.weight * (hidden / root)"
+        ),
+    ],
+    "overwrites what the gradient needs": [
+        module(
+            "h = hidden.float().clone()\nh /= ((h * h).mean(-1, True) + self.eps).sqrt()\n"
+            "return self.weight * h.to(kept)"
+        ),
+    ],
     "an eps of its own": [norm("h / torch.sqrt((h**2).mean(-1, True) + 1e-5)")],
     "LayerNorm": [
         norm("F.layer_norm(h, (self.dim,), eps=self.eps)"),
