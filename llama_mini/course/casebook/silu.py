@@ -84,6 +84,28 @@ EXERCISE = Exercise(
             also=("def silu(x):\n    return x * torch.sigmoid(-x)",),
         ),
         WrongAnswer(
+            "a rounded e",
+            "e is cut to a few digits, and the power multiplies the error. `torch.exp(-x)` knows e "
+            "as well as float32 can, and `torch.sigmoid` is shorter still.",
+            "def silu(x):\n    return x / (1 + 2.718 ** -x)",
+            also=(
+                "def silu(x):\n    return x / (1 + 2.72 ** -x)",
+                "def silu(x):\n    return x / (1 + 2.7 ** -x)",
+            ),
+        ),
+        WrongAnswer(
+            "math.exp",
+            "`math.exp` takes a single number, and x is a tensor of several. `torch.exp` works on "
+            "a whole tensor, and `torch.sigmoid` does all of σ.",
+            "def silu(x):\n    return x / (1 + math.exp(-x))",
+        ),
+        WrongAnswer(
+            "the sigmoid of a square",
+            "The sigmoid gets x² here, which is never negative, so the gate never closes. It gets "
+            "x itself: x·σ(x).",
+            "def silu(x):\n    return x * torch.sigmoid(x**2)",
+        ),
+        WrongAnswer(
             "exp overflows",
             "exp(x) is infinite in float32 from x = 89 on, and infinity divided by infinity is "
             "nan. Write it with "

@@ -33,6 +33,18 @@ VARIANTS = {
         "def sigmoid(x):\n    return 1 / (1 + torch.exp(x))\ndef silu(x):\n    return x * sigmoid(x)",
         "def silu(x):\n    return x * (1 - torch.sigmoid(x))",
     ],
+    "a rounded e": [
+        "E = 2.718\ndef silu(x):\n    return x * (1 / (1 + torch.pow(E, -x)))",
+        "def silu(x):\n    power = 2.72 ** (-x)\n    return x * (1 + power).reciprocal()",
+    ],
+    "math.exp": [
+        "def sigma(z):\n    return (1 + math.exp(-z)) ** -1\ndef silu(x):\n    return x * sigma(x)",
+    ],
+    "the sigmoid of a square": ["def silu(x):\n    return torch.sigmoid(x * x).mul(x)"],
+    "overwrites what the gradient needs": [
+        "def silu(x):\n    gate = x.sigmoid()\n    gate *= x\n    return gate",
+        "def silu(x):\n    return torch.sigmoid(x).mul_(x)",
+    ],
     "exp overflows": [
         "def silu(x):\n    power = torch.e ** x\n    return x * (power / (1 + power))",
         "def silu(x):\n    return (x * x.exp()).div(1 + x.exp())",
