@@ -93,7 +93,7 @@ EXERCISE = Exercise(
         ),
         WrongAnswer(
             "the wrong direction",
-            "This turns with the clock, by minus the angle. Scores would still depend on the "
+            "This turns clockwise, by minus the angle. Scores would still depend on the "
             "distance alone, but Meta's weights expect the other way: (a·cos - b·sin, a·sin + "
             "b·cos).",
             _function(*_POINTS, "turned = points * table.conj()[:, None]", *_BACK),
@@ -348,6 +348,18 @@ EXERCISE = Exercise(
             "            cos, sin = table[p, i].real, table[p, i].imag\n"
             "            out[:, p, :, 2 * i] = (a * cos - b * sin).to(x.dtype)\n"
             "            out[:, p, :, 2 * i + 1] = (a * sin + b * cos).to(x.dtype)\n"
+            "    return out\n",
+        ),
+        Alternative(
+            "plain numbers from the table",
+            "def apply_rotary_emb(x, table):\n"
+            "    out = torch.empty_like(x)\n"
+            "    for p in range(x.shape[1]):\n"
+            "        for i in range(x.shape[3] // 2):\n"
+            "            angle = table[p, i].angle().item()\n"
+            "            a, b = x[:, p, :, 2 * i].float(), x[:, p, :, 2 * i + 1].float()\n"
+            "            out[:, p, :, 2 * i] = a * math.cos(angle) - b * math.sin(angle)\n"
+            "            out[:, p, :, 2 * i + 1] = a * math.sin(angle) + b * math.cos(angle)\n"
             "    return out\n",
         ),
         Alternative(

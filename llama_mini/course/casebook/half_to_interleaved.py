@@ -56,6 +56,15 @@ EXERCISE = Exercise(
             ),
         ),
         WrongAnswer(
+            "the order of one head",
+            "The order has the rows of one head only, so the other heads are left out. Repeat it "
+            "for each head, `head · head_dim` further on, or give the heads an axis of their own.",
+            _function(
+                "half = weight.shape[0] // n_heads // 2",
+                "return weight[[row for i in range(half) for row in (i, half + i)]]",
+            ),
+        ),
+        WrongAnswer(
             "heads are the inner axis",
             "The rows are split as if the heads alternated from row to row. They are blocks: "
             "head_dim rows of head 0, then head_dim rows of head 1. So heads is the first, "

@@ -54,6 +54,15 @@ EXERCISE = Exercise(
             ),
         ),
         WrongAnswer(
+            "the order of one head",
+            "The order has the rows of one head only, so the other heads are left out. Repeat it "
+            "for each head, `head · head_dim` further on, or give the heads an axis of their own.",
+            _function(
+                "rows = weight.shape[0] // n_heads",
+                "return weight[[*range(0, rows, 2), *range(1, rows, 2)]]",
+            ),
+        ),
+        WrongAnswer(
             "heads are the inner axis",
             "The rows are split as if the heads alternated from row to row. They are blocks: "
             "head_dim rows of head 0, then head_dim rows of head 1. So heads is the first, "

@@ -41,6 +41,9 @@ VARIANTS = {
             "    return out"
         ),
     ],
+    "the order of one head": [
+        answer("return w[0].reshape(2, half, dim).transpose(0, 1).reshape(head_dim, dim)"),
+    ],
     "heads are the inner axis": [
         answer("return weight.reshape(2, half, n_heads, dim).transpose(0, 1).reshape(rows, dim)"),
     ],

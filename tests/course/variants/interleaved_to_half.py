@@ -39,6 +39,10 @@ VARIANTS = {
         answer("return weight[list(range(0, rows, 2)) + list(range(1, rows, 2))]"),
         answer("return weight.reshape(rows // 2, 2, dim).transpose(0, 1).reshape(rows, dim)"),
     ],
+    "the order of one head": [
+        answer("return torch.cat([weight[:head_dim:2], weight[1:head_dim:2]])"),
+        answer("return w[0].reshape(head_dim // 2, 2, dim).transpose(0, 1).reshape(head_dim, dim)"),
+    ],
     "heads are the inner axis": [
         answer(
             "w = weight.reshape(head_dim // 2, 2, n_heads, dim)\n"
