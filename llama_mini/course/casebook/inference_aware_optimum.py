@@ -14,6 +14,7 @@ def _search(
     tokens: str = "(fit.B / left) ** (1 / fit.beta)",
     left: str = "loss - fit.E - fit.A / n**fit.alpha",
     result: str = "n, tokens(n)",
+    low: str = "math.log(fit.A / (loss - fit.E)) / fit.alpha + 1e-9",
     rounds: int = 120,
 ) -> str:
     """Golden section over log N, from the lines that differ."""
@@ -27,7 +28,7 @@ def _search(
             d = tokens(n)
             return {cost}
 
-        low = math.log(fit.A / (loss - fit.E)) / fit.alpha + 1e-9
+        low = {low}
         high, golden = low + 30, (math.sqrt(5) - 1) / 2
         for _ in range({rounds}):
             a, b = high - golden * (high - low), low + golden * (high - low)
@@ -77,6 +78,11 @@ EXERCISE = Exercise(
         ),
         Case("little use", given=args(2.3, 1e9, scaling.CHINCHILLA), **_DIGITS),
         Case("no use at all", given=args(2.1, 0, scaling.EPOCH), **_DIGITS),
+        Case(
+            "a modest quality, reached far below a billion parameters",
+            given=args(3.0, 1e12, scaling.SARDANA),
+            **_DIGITS,
+        ),
         Case(
             "the cost, to one per cent", given=args(2.1, 5e12, scaling.EPOCH), use=_cost_and_quality
         ),
@@ -149,6 +155,31 @@ EXERCISE = Exercise(
                 """
             ),
             values_vary=True,
+        ),
+        WrongAnswer(
+            "sizes from a billion",
+            "You search between fixed sizes, and the best model for a modest loss is smaller than "
+            "all of them. Start just above the smallest size that reaches the loss, (A / (loss − "
+            "E)) ** (1 / alpha).",
+            _search(low="math.log(max(1e9, (fit.A / (loss - fit.E)) ** (1 / fit.alpha) + 1))"),
+        ),
+        WrongAnswer(
+            "complex numbers",
+            "Below the smallest size that reaches the loss, the bracket is negative and its root a "
+            "complex number, which has no order. Start above the smallest size, (A / (loss − E)) "
+            "** (1 / alpha), or skip the sizes whose bracket is not above 0.",
+            _search(low="math.log(1e6)"),
+            also=(
+                _function(
+                    """
+                    def cost(n):
+                        left = loss - fit.E - fit.A / n**fit.alpha
+                        return 6 * n * (fit.B / left) ** (1 / fit.beta) + 2 * n * inference_tokens
+
+                    return min((10 ** (6 + k / 999) for k in range(6000)), key=cost)
+                    """
+                ),
+            ),
         ),
         WrongAnswer(
             "twenty tokens a parameter",

@@ -14,6 +14,7 @@ CASES = (
     Case("printed constants", given=args(2.05, 3e12, scaling.CHINCHILLA), **_DIGITS),
     Case("some use", given=args(2.4, 3e10, scaling.SARDANA), **_DIGITS),
     Case("none", given=args(2.2, 0, scaling.CHINCHILLA), **_DIGITS),
+    Case("modest", given=args(3.2, 5e11, scaling.EPOCH), **_DIGITS),
     Case("cost", given=args(2.2, 6e11, scaling.SARDANA), use=_COST.use),
 )
 
@@ -27,6 +28,7 @@ def nested_grids(
     cost: str = "6 * n * d + 2 * n * inference_tokens",
     power: str = "1 / fit.beta",
     result: str = "best_n, best_d",
+    low: str = "smallest * 1.0000001",
 ) -> str:
     return body(
         f"""
@@ -34,7 +36,7 @@ def nested_grids(
             return (fit.B / (loss - fit.E - fit.A * n**-fit.alpha)) ** ({power})
 
         smallest = (fit.A / (loss - fit.E)) ** (1 / fit.alpha)
-        low, high = smallest * 1.0000001, smallest * 1e9
+        low, high = {low}, smallest * 1e9
         for _ in range(16):
             ratio = (high / low) ** (1 / 60)
             sizes = [low * ratio**k for k in range(61)]
@@ -84,6 +86,45 @@ VARIANTS = {
             return sizes[k].item(), tokens[k].item()
             """
         )
+    ],
+    "sizes from a billion": [
+        nested_grids(low="max(smallest * 1.0000001, 10**9)"),
+        body(
+            """
+            def data(n):
+                left = loss - fit.E - fit.A / n**fit.alpha
+                return (fit.B / left) ** (1 / fit.beta) if left > 0 else math.inf
+
+            low, high = math.log(1e9), math.log(1e12)
+            while high - low > 1e-12:
+                third = (high - low) / 3
+                costs = [
+                    n * (6 * data(n) + 2 * inference_tokens)
+                    for n in (math.exp(low + third), math.exp(high - third))
+                ]
+                if costs[0] > costs[1] or costs[0] == math.inf:
+                    low += third
+                else:
+                    high -= third
+            return math.exp(low), data(math.exp(low))
+            """
+        ),
+    ],
+    "complex numbers": [
+        nested_grids(low="1e6"),
+        body(
+            """
+            best = None
+            n = 1e6
+            while n < 1e12:
+                d = (fit.B / (loss - fit.E - fit.A / n**fit.alpha)) ** (1 / fit.beta)
+                cost = 6 * n * d + 2 * n * inference_tokens
+                if best is None or cost < best[0]:
+                    best = cost, n, d
+                n *= 1.01
+            return best[1:]
+            """
+        ),
     ],
     "twenty tokens a parameter": [
         body(
