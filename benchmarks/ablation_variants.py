@@ -5,9 +5,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from llama_mini import ModelConfig, Transformer, norm
+from llama_mini import ModelConfig, norm
+from llama_mini import model as architecture
 from llama_mini.cache import LayerCache
-from llama_mini.model import TransformerBlock
 
 
 class Unrotated(nn.Module):
@@ -54,7 +54,7 @@ class GeluMlp(nn.Module):
 class PostNormBlock(nn.Module):
     """A block that normalises the stream itself after each addition (Vaswani et al. 2017)."""
 
-    def __init__(self, block: TransformerBlock) -> None:
+    def __init__(self, block: architecture.TransformerBlock) -> None:
         super().__init__()
         self.block = block
 
@@ -66,20 +66,20 @@ class PostNormBlock(nn.Module):
         return block.ffn_norm(x + block.feed_forward(x))
 
 
-def _layernorm(model: Transformer) -> None:
+def _layernorm(model: architecture.Transformer) -> None:
     for name, module in list(model.named_modules()):
         if isinstance(module, norm.RMSNorm):
             # GPT-2's and GPT-3's: the mean is subtracted, and there is a learned bias.
             model.set_submodule(name, nn.LayerNorm(model.config.dim, eps=1e-5))
 
 
-def _learned_positions(model: Transformer) -> None:
+def _learned_positions(model: architecture.Transformer) -> None:
     model.tok_embeddings = LearnedPositions(model.tok_embeddings, model.config.max_seq_len)
     for layer in model.layers:
         layer.attention = Unrotated(layer.attention)
 
 
-def _gelu(model: Transformer) -> None:
+def _gelu(model: architecture.Transformer) -> None:
     for layer in model.layers:
         gated = layer.feed_forward.w1.out_features
         # Two matrices half as wide again have exactly the parameters of three.
@@ -89,12 +89,12 @@ def _gelu(model: Transformer) -> None:
         layer.feed_forward = plain
 
 
-def _post_norm(model: Transformer) -> None:
+def _post_norm(model: architecture.Transformer) -> None:
     model.layers = nn.ModuleList(PostNormBlock(layer) for layer in model.layers)
     model.norm = nn.Identity()  # the last block has normalised already
 
 
-VARIANTS: dict[str, Callable[[Transformer], None]] = {
+VARIANTS: dict[str, Callable[[architecture.Transformer], None]] = {
     "LLaMA": lambda model: None,
     "LayerNorm": _layernorm,
     "learned positions": _learned_positions,
@@ -103,7 +103,7 @@ VARIANTS: dict[str, Callable[[Transformer], None]] = {
 }
 
 
-def build(variant: str, config: ModelConfig, seed: int) -> Transformer:
+def build(variant: str, config: ModelConfig, seed: int) -> architecture.Transformer:
     """A new model of this variant; parts that two variants share start from the same numbers.
 
     Raises ValueError if there is no such variant.
@@ -111,6 +111,6 @@ def build(variant: str, config: ModelConfig, seed: int) -> Transformer:
     if variant not in VARIANTS:
         raise ValueError(f"There is no variant {variant!r}; there are {', '.join(VARIANTS)}.")
     torch.manual_seed(seed)
-    model = Transformer(config)
+    model = architecture.Transformer(config)
     VARIANTS[variant](model)
     return model
