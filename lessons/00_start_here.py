@@ -38,7 +38,8 @@ doctor.examine()
 # | `solutions/` | the exercises with our answer |
 #
 # You write a function or a class, then call `check` on it. The answer is one of three:
-# *not attempted*, *not yet* (and why), or *correct*.
+# *not attempted*, *not yet* (and why), or *correct*. `check` tries your code on several *cases*, such
+# as one vector, a whole batch, or bfloat16; each case is worth a point or more, all or none.
 #
 # *Not yet* is the interesting one. The grader keeps a collection of the mistakes that people really
 # make, each with the sentence that would have helped. Watch it read a wrong answer. The function
@@ -59,14 +60,14 @@ check_answer("silu", silu)
 # %% [markdown]
 # ## A first piece: SiLU
 #
-# Between its attention layers, LLaMA sends every vector through a gate: numbers near zero close it,
-# larger ones let a signal through. The gate is a *sigmoid linear unit*:
+# Between its attention layers, LLaMA sends every vector through a gate: very negative numbers close
+# it, large positive ones pass whole. The gate is a *sigmoid linear unit*:
 #
 # $$\mathrm{silu}(x) = x \cdot \sigma(x), \qquad \sigma(x) = \frac{1}{1 + e^{-x}}$$
 #
 # Read it as a question and an answer: *how much of x should pass?* A share $\sigma(x)$ between 0
 # and 1. Far to the right everything passes, far to the left nothing, and in between the curve is
-# smooth, so a gradient can always tell which way to go.
+# smooth, so there is no kink where the gradient jumps.
 #
 # Put a factor β inside, $x \cdot \sigma(\beta x)$, and one slider takes you from a straight line to
 # the older ReLU. LLaMA's is β = 1. Focus the slider and press the arrow keys:
