@@ -97,6 +97,25 @@ rms_norm_of_one_vector([3.0, 4.0], weight=[1.0, 1.0])
 # Check it in your head: the squares are 9 and 16, their mean is 12.5, its root 3.54. So 3 becomes
 # 0.85 and 4 becomes 1.13; the ratio of 3 to 4 is unchanged.
 #
+# Three things that you need for the real code, which works on many vectors at once:
+
+# %%
+from torch import nn
+
+vectors = torch.tensor([[1.0, 3.0, 8.0], [2.0, 2.0, 2.0]])
+
+print("one mean a vector:     ", vectors.mean(dim=-1))
+print("its axis kept:         ", vectors.mean(dim=-1, keepdim=True).tolist())
+print("one over a square root:", torch.rsqrt(torch.tensor(16.0)))
+print("what training changes: ", nn.Parameter(torch.zeros(3)))
+
+# %% [markdown]
+# `keepdim=True` leaves an axis of length one where the mean was taken: a result of shape (2, 1) lines
+# up with vectors of shape (2, 3), one number for each vector. A result of shape (2,) does not.
+# `torch.rsqrt` is $1/\sqrt{x}$ in one step. And an `nn.Parameter` is a tensor that a module knows to
+# be its own: assign it to an attribute in `__init__`, and it is trained, stored and cast with the
+# module. A plain tensor is not.
+#
 # ## A picture you can move
 #
 # In two dimensions all of it can be seen. Each grey dot is a vector; a line leads to where the
@@ -153,7 +172,8 @@ Explorer(
 # long as ε is small beside the mean square.
 #
 # **The gradient is at a right angle to the input.** If growing $x$ changes nothing, then no gradient
-# points along $x$. Training can turn the vector that RMSNorm reads, never reward it for being longer.
+# points along $x$. Training can turn the vector that RMSNorm reads, but through this norm it never
+# rewards it for being longer.
 #
 # **ε decides what counts as nothing.** Vectors much smaller than $\sqrt{\varepsilon}$ stay small.
 
@@ -226,12 +246,10 @@ print(
 # %% [markdown]
 # **Mistakes that shout and mistakes that whisper.** Put a wrong norm into a small LLaMA, keep all
 # weights, and measure how far its logits move. A mistake that moves them by 100 % is found on the
-# first day. One that moves them by a thousandth is found after the training run.
+# first day. One that moves them by a thousandth or a hundredth is found after the training run.
 
 # %%
 import copy
-
-from torch import nn
 
 from llama_mini import ModelConfig, Transformer
 
