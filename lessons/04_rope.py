@@ -67,7 +67,8 @@ print(f"largest change after shuffling: {(in_order - out_of_order).abs().max():.
 # $$\theta_i = \Theta^{-2i/d}, \qquad \Theta = 10{,}000$$
 #
 # That starts at 1 radian (57°) for the first pair and falls by the same factor from pair to pair.
-# At position $p$ the pair is turned by the angle $p\,\theta_i$, against the clock:
+# At position $p$ the pair is turned by the angle $p\,\theta_i$, counter-clockwise: these clocks run
+# backwards.
 #
 # $$\begin{pmatrix} x'_{2i} \\ x'_{2i+1} \end{pmatrix} =
 # \begin{pmatrix} \cos p\theta_i & -\sin p\theta_i \\ \sin p\theta_i & \cos p\theta_i \end{pmatrix}
@@ -371,6 +372,23 @@ print(f"error without, a word and its neighbour:{(mixed - meta).diagonal(-1).abs
 print(f"error without, 100 words apart:        {(mixed - meta).diagonal(-100).abs().mean():6.2f}")
 
 # %% [markdown]
+# The order `evens_then_odds` is that of one head; a real $W_q$ holds the rows of all heads, one head
+# after the other. A list of rows is one way to reorder them. Another is `einops.rearrange`, which is
+# new here: you name the axes, and write down how they are nested before and after. Twelve days, say,
+# are two months of three weeks of two days:
+
+# %%
+import einops
+
+days = torch.arange(12)
+print(einops.rearrange(days, "(month week day) -> month week day", month=2, day=2).tolist())
+print(einops.rearrange(days, "(month week day) -> (month day) week", month=2, day=2).tolist())
+
+# %% [markdown]
+# Brackets hold axes that are nested in one, the slowest first. Axes change their places when the right
+# side names them in another order; no number is lost. Give the sizes that it cannot work out, here
+# months and days; the three weeks follow. In the exercise those are `heads=n_heads, two=2`.
+#
 # So a model with the wrong layout is exactly right where the distance is zero, and goes wrong from
 # there. See what that does to a whole model. We take a small LLaMA with random weights, convert the
 # rows of its queries and keys to split-half, and leave the rotation as it was. That is what a loader
@@ -426,8 +444,9 @@ figures.show(
 
 # %% [markdown]
 # Position 0 is exact: it looks at itself alone. The first few positions lean the right way, so the
-# first tokens of an answer can read well; then it falls apart. A short greedy sample may not catch
-# this mistake. Comparing logits at late positions does, and the tests of this course do that.
+# first tokens of a text can read well; then it falls apart. A short greedy sample from a very short
+# prompt may not catch this mistake. Comparing logits at late positions does, and the tests of this
+# course do that.
 #
 # (In a model with random weights "falls apart" is complete after some twenty positions. How fast it
 # happens in a trained one depends on what its heads look at.)
@@ -573,16 +592,18 @@ figures.show(
 )
 
 # %% [markdown]
-# In bfloat16 some hand is a quarter turn off by position 307 and points the opposite way by 606. So the
-# table is made in float32, and is never cast along with the model. What else people get wrong:
+# In bfloat16 some hand is a quarter turn off by position 303 (92°), and points almost the opposite way
+# by 606 (175°). So the table is made in float32, and is never cast along with the model. What else
+# people get wrong:
 #
 # - **The other layout**: pairs half a head apart, or read in one layout and written back in the other.
-# - **The wrong way round**: turning with the clock. If queries *and* keys do it, scores still depend
+# - **The wrong way round**: turning clockwise. If queries *and* keys do it, scores still depend
 #   on the distance alone, so your own tests pass; but Meta's weights expect the other direction.
 # - **The wrong axis**: `x` is `(batch, seq, heads, head_dim)`. Broadcasting lines axes up from the
 #   right, so a table of shape `(seq, head_dim/2)` meets `heads`, not `seq`, unless you give it an axis
 #   of length one in between. With as many heads as positions nothing complains.
-# - **Cached keys turned again.** A key is turned once, at its own position, *before* it is stored.
+# - **Cached keys turned again.** Lesson 08 keeps the keys of earlier positions instead of computing
+#   them anew. A key is turned once, at its own position, *before* it is stored.
 #
 # ## Meta's own numbers
 #
