@@ -37,3 +37,24 @@ def shell(home, monkeypatch):
     atexit.unregister(instance.atexit_operations)
     instance._atexit_once()
     InteractiveShell.clear_instance()
+
+
+def pytest_terminal_summary(terminalreporter):
+    """How well the casebooks know mistakes that somebody else wrote, and right answers."""
+    reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    seen = {"mistake": [], "alternative": []}
+    for report in reports:
+        for name, value in getattr(report, "user_properties", []):
+            if report.when == "call" and name in seen:
+                seen[name].append(value)
+    if mistakes := seen["mistake"]:
+        rejected, named = (sum(column) for column in zip(*mistakes, strict=True))
+        terminalreporter.write_line(
+            f"Of {len(mistakes)} separately written mistakes {rejected} were rejected "
+            f"({rejected / len(mistakes):.1%}) and {named} named ({named / len(mistakes):.1%})."
+        )
+    if accepted := seen["alternative"]:
+        terminalreporter.write_line(
+            f"Of {len(accepted)} other correct answers {len(accepted) - sum(accepted)} "
+            "were turned away."
+        )

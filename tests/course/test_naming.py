@@ -12,7 +12,6 @@ from llama_mini.course.grading import grade, symbol_from
 from llama_mini.course.report import report_on
 
 FOLDER = Path(__file__).parent / "variants"
-RESULTS: dict[str, list[tuple[bool, bool]]] = {}
 
 
 def read(path: Path):
@@ -43,27 +42,19 @@ variants = [
 ]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _say_the_rates(request):
-    yield
-    for name, results in RESULTS.items():
-        rejected, named = (sum(column) for column in zip(*results, strict=True))
-        line = f"{name}: of {len(results)} mistakes, {rejected} rejected and {named} named"
-        request.config.get_terminal_writer().line(f"\n{line}")
-
-
 @pytest.mark.parametrize(("name", "mistake", "code"), variants)
-def test_a_separately_written_mistake_is_rejected_and_named(name, mistake, code):
+def test_a_separately_written_mistake_is_rejected_and_named(name, mistake, code, record_property):
     exercise = ELSEWHERE[name]
     answer = symbol_from(code, exercise, mistake)
     report = report_on(exercise, grade(exercise, answer), slots.reference(exercise.symbol))
-    RESULTS.setdefault(name, []).append((report.state == "not yet", report.diagnosis == mistake))
+    record_property("mistake", (report.state == "not yet", report.diagnosis == mistake))
     assert report.state == "not yet"
     assert report.candidates[:1] == (mistake,), report
 
 
-@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize("name", EXERCISES)
 def test_every_mistake_of_the_bank_has_a_variant(name):
+    assert name in SOURCES, f"write its mistakes again, in variants/{name}.py"
     bank = {wrong.name for wrong in EXERCISES[name].wrong_answers}
     assert bank <= set(SOURCES[name].VARIANTS)
     assert set(SOURCES[name].VARIANTS) <= bank | BEHAVIOURS
