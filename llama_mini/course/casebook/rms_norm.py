@@ -232,8 +232,8 @@ EXERCISE = Exercise(
         ),
         WrongAnswer(
             "no upcast",
-            "The squares are taken in the half-width dtype of x. Those of float16 overflow at "
-            "256, and bfloat16 keeps "
+            "The squares, or their mean, are in the half-width dtype of x. Those of float16 "
+            "overflow at 256, and bfloat16 keeps "
             "three digits at best. Compute in float32, `x.float()`, and go back at the end.",
             _layer(
                 "return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.eps) * self.weight"
@@ -300,6 +300,22 @@ EXERCISE = Exercise(
             _layer(
                 _CORRECT_FORWARD.replace("self.weight", "(1 + self.weight)"),
                 "self.weight = nn.Parameter(torch.zeros(dim))",
+            ),
+        ),
+        WrongAnswer(
+            "the weight has another name",
+            "LLaMA's files call this parameter `weight`, so values from them find no place here. "
+            "Name it `self.weight`.",
+            _layer(
+                _CORRECT_FORWARD.replace("self.weight", "self.scale"),
+                "self.scale = nn.Parameter(torch.ones(dim))",
+            ),
+            also=tuple(
+                _layer(
+                    _CORRECT_FORWARD.replace("self.weight", f"self.{name}"),
+                    f"self.{name} = nn.Parameter(torch.ones(dim))",
+                )
+                for name in ("g", "gain", "gamma", "weights")
             ),
         ),
         WrongAnswer(

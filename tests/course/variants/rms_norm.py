@@ -167,6 +167,10 @@ VARIANTS = {
             "torch.nn.Parameter(torch.zeros(dim))",
         )
     ],
+    "the weight has another name": [
+        module(RIGHT).replace("self.weight", "self.gain"),
+        module(RIGHT).replace("self.weight", "self.g"),
+    ],
     "weight is not a Parameter": [
         module(RIGHT, "torch.ones((dim,), dtype=torch.float32)"),
         module(RIGHT, "torch.nn.Buffer(torch.ones(dim))"),
