@@ -662,8 +662,9 @@ for name, (n_tokens, *_) in TABLE.items():
 #   returns three float64 tensors; `HUBER_DELTA` is 0.001.
 # - Reach your objective as `scaling.huber_objective(theta, n, d, losses)`.
 #
-# `check` gives you runs that follow a law exactly, and wants its constants back to three digits;
-# and runs of which every sixth failed. A second or two is a normal time.
+# `check` gives you runs that follow a law exactly, and wants its constants back to three digits, and
+# to six where the runs lie close together and float32 would not do; and runs of which every sixth
+# failed. A few seconds are a normal time.
 
 # %% tags=["exercise"] symbol="llama_mini.scaling:fit_parametric"
 

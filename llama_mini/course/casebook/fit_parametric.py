@@ -20,7 +20,23 @@ def _runs(law: scaling.ParametricFit, count: int, failed: float = 0.0, seed: int
     return Args((n_params, n_tokens, losses))
 
 
+def _runs_close_together(law: scaling.ParametricFit, count: int, seed: int) -> Args:
+    """Runs that follow a law exactly, with sizes and token counts within a factor of a hundred.
+
+    The closer the runs, the more of the digits cancel, and float32 has none to spare. From each of
+    the best three starts of `_STARTS`, a search in float64 arrives.
+    """
+    random = torch.rand(
+        2, count, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+    )
+    n_params, n_tokens = 10 ** (7.5 + 2 * random[0]), 10 ** (9 + 2 * random[1])
+    losses = law.E + law.A / n_params**law.alpha + law.B / n_tokens**law.beta
+    return Args((n_params, n_tokens, losses))
+
+
 _OTHER = scaling.ParametricFit(E=1.2, A=150.0, B=900.0, alpha=0.28, beta=0.33)
+
+_CLOSE = scaling.ParametricFit(E=1.5, A=300.0, B=800.0, alpha=0.3, beta=0.31)
 
 _OBJECTIVE = "scaling.huber_objective(theta, n, d, loss) / 1e-6"
 _RESULT = (
@@ -71,6 +87,13 @@ def _descent(
     ).lstrip()
 
 
+# The best three starts, as the exercise advises; and searches that stop by L-BFGS's own rules.
+_BEST_STARTS = (
+    "sorted(scaling._STARTS.tolist(), "
+    "key=lambda start: objective(torch.tensor(start).to(loss)).item())[:3]"
+)
+_USUAL_RULES = "max_iter=500, line_search_fn='strong_wolfe'"
+
 _PREDICTED = (
     "torch.logsumexp(torch.stack([theta[0].expand_as(loss), theta[1] - theta[3] * n.log(), "
     "theta[2] - theta[4] * d.log()]), 0)"
@@ -102,6 +125,12 @@ EXERCISE = Exercise(
             use=lambda answer, *runs: answer(*runs).E > 0.5,
             seconds=30,
         ),
+        Case(
+            "runs close together, to six digits",
+            given=_runs_close_together(_CLOSE, 24, seed=1),
+            rtol=1e-6,
+            seconds=30,
+        ),
     ),
     wrong_answers=(
         WrongAnswer(
@@ -112,14 +141,26 @@ EXERCISE = Exercise(
         ),
         WrongAnswer(
             "not at the minimum",
-            "The search ended before the minimum. L-BFGS's own tolerances stop it there (the "
-            "objective is tiny: divide it by delta² and set both tolerances to 0); so do float32, "
-            "few iterations, or a single poor start. Of several ends, keep the one with the "
-            "lowest objective.",
+            "What you return is not at the minimum. L-BFGS's own tolerances stop a search early "
+            "(the objective is tiny: divide it by delta² and set both tolerances to 0); so do few "
+            "iterations, and float32. A single start may end in a shallow valley: take the best "
+            "three, and keep the end with the *lowest* objective, neither the first nor the last.",
             _descent(
                 objective="scaling.huber_objective(theta, n, d, loss) / len(loss)",
                 starts="[(0.0, 5.0, 10.0, 0.5, 0.5)]",
-                options="max_iter=400, line_search_fn='strong_wolfe'",
+                options=_USUAL_RULES,
+            ),
+            also=(
+                _descent(
+                    objective="scaling.huber_objective(theta, n, d, loss)",
+                    starts=_BEST_STARTS,
+                    options=_USUAL_RULES,
+                ),
+                _descent(starts=_BEST_STARTS, dtype="torch.float32"),
+                _descent(dtype="torch.float32"),
+                _descent(starts=_BEST_STARTS, best="ends[0][1]"),
+                _descent(starts=_BEST_STARTS, best="ends[-1][1]"),
+                _descent(starts=_BEST_STARTS, best="max(ends, key=lambda end: end[0])[1]"),
             ),
             values_vary=True,
         ),
