@@ -172,7 +172,7 @@ attend(
 #
 # Let queries and keys be random, each number of size 1. A dot product sums $d$ products, so its
 # typical size is $\sqrt d$: for LLaMA's $d = 128$ that is 11. The softmax of such numbers puts
-# nearly all weight on one key, before training has said which. Choose the number of dimensions, and
+# most of the weight on one or two keys, before training has said which. Choose the number of dimensions, and
 # see what each divisor does to the weights of 16 keys:
 
 # %%
@@ -205,7 +205,7 @@ Explorer(
 )
 
 # %% [markdown]
-# With √d the picture keeps its character at every width. Without it, wide heads shout; divided by
+# With √d the picture keeps its character from 8 dimensions on. Without it, wide heads shout; divided by
 # the whole of d, they go blind. Note which $d$ it is: the width of **one head**, 128 in all four
 # sizes of LLaMA, and not the width of the model.
 #
@@ -351,8 +351,9 @@ for _ in range(1000):
 total.item()
 
 # %% [markdown]
-# It sticks at 256: with 8 bits of precision, 257 is not a number, and 256 + 1 rounds back. Meta's
-# code casts the scores to float32, takes the softmax, and casts the weights back. So do we.
+# It sticks at 256: with 8 bits of precision, 257 cannot be written, and 256 + 1 rounds back. (torch's
+# own `sum` and `softmax` add up in float32 inside and round once at the end; code that adds up in 16
+# bits by itself does not.) Meta's code casts the scores to float32, takes the softmax, and casts the weights back. So do we.
 #
 # ## Several heads
 #
@@ -521,8 +522,9 @@ figures.show(
 )
 
 # %% [markdown]
-# Note the smallest bars. A wrong divisor makes no noise: the model still works, only worse. Had you
-# trained with it, the weights could have made up for it, and you might never have asked.
+# Note the small bars. Two of the three wrong divisors make no noise: the model still works, only
+# worse. Dividing by the whole of head_dim nearly blinds it. Had you trained with one of them, the
+# weights could have made up for it, and you might never have asked.
 #
 # **The mistake that looks like success.** Train a fresh model with a mask that lets each position see
 # one token too far, and watch its loss on the *first* pass, where nobody can know the next letter:
@@ -717,10 +719,12 @@ for name in ("7B", "13B", "33B", "65B"):
 #   whatever the type of `q`; the result has the type of `q`. Scores of several hundred are no reason
 #   for nan.
 # - `mask` is None, or bool `(n_queries, n_keys)`: True where a query may look. A key that may not be
-#   seen gets a weight of exactly zero, and the others still add up to 1. In float16 a "very negative
-#   number" such as −10⁹ does not exist.
-# - Leave `q`, `k`, `v` and `mask` as they were.
+#   seen gets a weight of exactly zero, and the others still add up to 1. Use −∞: a "very
+#   negative number" such as −10⁹ does not exist in float16.
+# - Leave `q`, `k`, `v` and `mask` as they were, and make new tensors on the device of `q`
+#   (`torch.zeros_like(q)`, or `device=q.device`).
 #
+# The import of `_demand_fit` brings the package's own look at the shapes; use it or leave it out.
 # torch's own function of that name would pass, but it is the answer.
 
 # %% tags=["exercise"] symbol="llama_mini.attention:scaled_dot_product_attention"

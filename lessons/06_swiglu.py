@@ -272,7 +272,7 @@ for name, released in RELEASED.items():
 # A small language model without attention: it sees the last 8 letters (bytes, in truth), and passes them through
 # two feed-forward layers. The text is the source code of this course. Three kinds of layers,
 # **equal parameters**, five seeds each; within a seed all three see the same data in the same order. It takes
-# about half a minute.
+# half a minute to a minute and a half.
 
 # %%
 from pathlib import Path
@@ -281,7 +281,9 @@ import llama_mini
 from llama_mini import norm
 from tqdm.auto import tqdm
 
-source = "".join(path.read_text() for path in sorted(Path(llama_mini.__file__).parent.rglob("*.py")))
+source = "".join(
+    path.read_text() for path in sorted(Path(llama_mini.__file__).parent.rglob("*.py"))
+)
 text = torch.tensor(list(source.encode()))
 windows = text.unfold(0, 9, 1)  # (positions, 9): 8 letters and the next one
 training, held_out = windows[: 9 * len(windows) // 10], windows[9 * len(windows) // 10 :]
@@ -293,7 +295,10 @@ class Plain(nn.Module):
 
     def __init__(self, curve):
         super().__init__()
-        self.up, self.down = nn.Linear(DIM, 4 * DIM, bias=False), nn.Linear(4 * DIM, DIM, bias=False)
+        self.up, self.down = (
+            nn.Linear(DIM, 4 * DIM, bias=False),
+            nn.Linear(4 * DIM, DIM, bias=False),
+        )
         self.curve = curve
 
     def forward(self, x):

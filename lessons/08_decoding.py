@@ -312,8 +312,8 @@ figures.show(
 )
 
 # %% [markdown]
-# Cold, nearly all sentences are right and nearly all are the same. Hot, no two are the same and most are
-# wrong. Top-p moves the whole trade: with the unlikely words cut off, a much hotter text is still
+# Cold, nearly all sentences are right and nearly all are the same. At 2.0, no two are the same and
+# more than half are wrong. Top-p moves the whole trade: with the unlikely words cut off, a much hotter text is still
 # grammatical. There is no best temperature; there is one for what you want.
 #
 # Meta's code draws at temperature 0.8 with top-p 0.95, if you say nothing.
@@ -434,7 +434,8 @@ figures.show(
 
 # %% [markdown]
 # The upper line climbs as its formula does, and at the end faster: large tables of scores also cost time
-# to read and write. The lower line lies far *above* its own. In a model as small as this one, part of it is
+# to read and write. The lower line lies far *above* its own, which is why the printed factor is smaller than
+# the 1,024 of the formula. In a model as small as this one, part of it is
 # Python at work. In a large model it is memory: every weight is fetched, used for one multiplication and
 # one addition, and put away. Decoding a single text waits for memory, not for arithmetic. This is why
 # servers decode many texts at once (the weights are fetched once for all of them), and why smaller weights

@@ -42,6 +42,21 @@ def written(
     return torch.stack(columns, dim=1), sum(computed) <= tokens.shape[1] + count
 
 
+def promptly(
+    answer: Callable[..., Iterable[Tensor]], seed: int, tokens: Tensor, count: int
+) -> tuple[bool, bool]:
+    """Whether the first column comes after the prompt alone, and whether without gradients."""
+    model, computed, with_gradients = small_model(seed), [], []
+
+    def note(module: Any, given: tuple[Any, ...], named: dict[str, Any]) -> None:
+        computed.append((given[0] if given else named["tokens"]).shape[1])
+        with_gradients.append(torch.is_grad_enabled())
+
+    model.register_forward_pre_hook(note, with_kwargs=True)
+    next(iter(answer(model, tokens, count)))
+    return sum(computed) <= tokens.shape[1], not any(with_gradients)
+
+
 def repeated(
     answer: Callable[..., Iterable[Tensor]], seed: int, tokens: Tensor, count: int
 ) -> tuple[bool, bool]:
@@ -123,6 +138,7 @@ EXERCISE = Exercise(
                 answer, *given, **options, generator=torch.Generator().manual_seed(4)
             ),
         ),
+        Case("the first column", given=args(1, _PROMPTS, 6), use=promptly),
         Case("seeds of the generator", given=args(1, _PROMPTS, 8), use=repeated),
         Case("a bfloat16 model", given=args(1, _PROMPTS[:2], 4), use=in_bfloat16),
     ),
@@ -197,6 +213,35 @@ EXERCISE = Exercise(
             _loop(count="max_new_tokens - 1"),
         ),
         WrongAnswer(
+            "everything before the first",
+            "The whole text is written before the first column is given away. `yield` each column "
+            "inside the loop, as soon as it is chosen.",
+            _stream(
+                "columns = []\n"
+                "while len(columns) < max_new_tokens:\n"
+                "    new = columns[-1][:, None] if columns else tokens\n"
+                "    logits = model(new, cache=cache)[:, -1]\n"
+                f"    columns.append({_DRAW})\n"
+                "return columns"
+            ),
+            also=(
+                _stream(
+                    "columns = []\n"
+                    "for _ in range(max_new_tokens):\n"
+                    "    logits = model(tokens, cache=cache)[:, -1]\n"
+                    f"    chosen = {_DRAW}\n"
+                    "    columns.append(chosen)\n    tokens = chosen[:, None]\n"
+                    "yield from columns"
+                ),
+            ),
+        ),
+        WrongAnswer(
+            "gradients kept",
+            "The model runs with gradients, so every step keeps what a backward pass would need. "
+            "Put `@torch.no_grad()` above the function.",
+            _loop().replace("@torch.no_grad()\n", ""),
+        ),
+        WrongAnswer(
             "always greedy",
             "The likeliest token is taken whatever the temperature. `generation.sample` takes it "
             "at temperature 0 and draws otherwise.",
@@ -236,17 +281,6 @@ EXERCISE = Exercise(
                 "for step in range(max_new_tokens):\n"
                 "    if step:\n        logits = model(chosen.view(-1, 1), cache)[:, -1, :]\n"
                 f"    chosen = {_DRAW}\n    yield chosen"
-            ),
-        ),
-        Alternative(
-            "a list at the end",
-            _stream(
-                "columns = []\n"
-                "while len(columns) < max_new_tokens:\n"
-                "    new = columns[-1][:, None] if columns else tokens\n"
-                "    logits = model(new, cache=cache)[:, -1]\n"
-                f"    columns.append({_DRAW})\n"
-                "return columns"
             ),
         ),
         Alternative(

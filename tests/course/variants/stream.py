@@ -4,7 +4,7 @@ import textwrap
 
 import torch
 
-from llama_mini.course.casebook.stream import in_bfloat16, repeated, written
+from llama_mini.course.casebook.stream import in_bfloat16, promptly, repeated, written
 from llama_mini.course.exercise import Case, args
 
 _PROMPTS = torch.tensor([[1, 2, 33, 4, 35, 6, 47], [44, 3, 22, 10, 9, 8, 0]])
@@ -20,6 +20,7 @@ CASES = (
     Case("one token, further", given=args(26, torch.tensor([[30]]), 6), use=written),
     Case("k", given=args(23, _PROMPTS, 7, temperature=5.0, top_k=1), use=_drawn),
     Case("p", given=args(23, _PROMPTS, 7, temperature=4.0, top_p=1e-7), use=_drawn),
+    Case("first", given=args(21, _PROMPTS, 4), use=promptly),
     Case("seeds", given=args(21, _PROMPTS, 9), use=repeated),
     Case("bf16", given=args(24, _PROMPTS, 3), use=in_bfloat16),
 )
@@ -107,6 +108,24 @@ VARIANTS = {
         f"    scores = model(piece, cache=cache)[:, -1]\n    new = {SAMPLE}\n    yield new\n"
         "    piece = new[:, None]"
     ),
+    "everything before the first": [
+        answer(
+            "written, piece = [], tokens\n"
+            "for step in range(max_new_tokens):\n"
+            f"    scores = model(piece, cache)[:, -1]\n    new = {SAMPLE}\n"
+            "    written += [new]\n    piece = new.unsqueeze(1)\n"
+            "for new in written:\n    yield new"
+        ),
+        answer(
+            "text, start = tokens, 0\n"
+            "for step in range(max_new_tokens):\n"
+            "    scores = model(text[:, start:], cache)[:, -1]\n"
+            "    start = text.size(1)\n"
+            f"    text = torch.hstack([text, {SAMPLE}[:, None]])\n"
+            "return text[:, tokens.size(1):].unbind(1)"
+        ),
+    ],
+    "gradients kept": prefilled().replace("with torch.no_grad():", "if True:"),
     "always greedy": prefilled(sample="scores.max(dim=-1).indices"),
     "no generator": prefilled(sample=SAMPLE.replace(", generator=generator", "")),
     "no top-k": prefilled(sample=SAMPLE.replace(", k=top_k", "")),
