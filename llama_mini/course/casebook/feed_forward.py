@@ -57,6 +57,27 @@ def _layer(forward: str, init: str = _INIT) -> str:
 
 _CORRECT = "self.w2(F.silu(self.w1(x)) * self.w3(x))"
 
+_EXCHANGED = """
+super().__init__()
+self.w1 = nn.Linear(dim, hidden, bias=False)
+self.w2 = nn.Linear(dim, hidden, bias=False)
+self.w3 = nn.Linear(hidden, dim, bias=False)
+"""
+
+_BARE = """
+super().__init__()
+self.w1 = nn.Parameter(torch.randn(hidden, dim) * dim**-0.5)
+self.w2 = nn.Parameter(torch.randn(dim, hidden) * hidden**-0.5)
+self.w3 = nn.Parameter(torch.randn(hidden, dim) * dim**-0.5)
+"""
+# The same for `x @ self.w1`, without a transpose.
+_BARE_TURNED = """
+super().__init__()
+self.w1 = nn.Parameter(torch.randn(dim, hidden) * dim**-0.5)
+self.w2 = nn.Parameter(torch.randn(hidden, dim) * hidden**-0.5)
+self.w3 = nn.Parameter(torch.randn(dim, hidden) * dim**-0.5)
+"""
+
 EXERCISE = Exercise(
     symbol="llama_mini.feedforward:FeedForward",
     lesson=6,
@@ -202,6 +223,20 @@ EXERCISE = Exercise(
                 .replace("hidden, dim", "dim, hidden")
                 .replace("a, b", "hidden, dim"),
             ),
+        ),
+        WrongAnswer(
+            "w2 and w3 exchanged",
+            "Your w2 goes up and w3 comes down. In Meta's files w3 makes the content and w2 leads "
+            "back to dim.",
+            _layer("self.w3(F.silu(self.w1(x)) * self.w2(x))", _EXCHANGED),
+            also=(_layer(_CORRECT, _EXCHANGED),),
+        ),
+        WrongAnswer(
+            "bare parameters",
+            "w1, w2 and w3 are bare parameters here. Make them `nn.Linear` layers, so that the "
+            "weight is called `w1.weight`, as in Meta's files.",
+            _layer("F.linear(F.silu(F.linear(x, self.w1)) * F.linear(x, self.w3), self.w2)", _BARE),
+            also=(_layer("(F.silu(x @ self.w1) * (x @ self.w3)) @ self.w2", _BARE_TURNED),),
         ),
         WrongAnswer(
             "a width of its own",

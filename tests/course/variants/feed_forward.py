@@ -105,6 +105,26 @@ VARIANTS = {
         layer(RIGHT, linear="nn.Linear(a, b, True)"),
     ],
     "dim and hidden exchanged": [layer(RIGHT, linear="nn.Linear(b, a, bias=False)")],
+    "w2 and w3 exchanged": [
+        layer("self.w3(self.w2(x) * one * one.sigmoid())")
+        .replace("self.w1, self.w3 = ", "self.w1, self.w2 = ")
+        .replace("        self.w2 = matrix(hidden", "        self.w3 = matrix(hidden")
+        .replace("one, three = self.w1(x), self.w3(x)", "one = self.w1(x)"),
+        layer(RIGHT).replace(
+            "        self.w2 = matrix(hidden, dim)",
+            "        self.w2, self.w3 = matrix(dim, hidden), matrix(hidden, dim)",
+        ),
+    ],
+    "bare parameters": [
+        layer(
+            "torch.einsum('...h,dh->...d', three * one * one.sigmoid(), self.w2)",
+            linear="nn.Parameter(torch.empty(b, a).normal_(std=0.02))",
+        ).replace("self.w1(x), self.w3(x)", "x @ self.w1.T, x @ self.w3.T"),
+        layer(
+            "torch.matmul(nn.SiLU()(one) * three, self.w2)",
+            linear="nn.Parameter(torch.rand(a, b))",
+        ).replace("self.w1(x), self.w3(x)", "x.matmul(self.w1), x.matmul(self.w3)"),
+    ],
     "a width of its own": [
         layer(RIGHT).replace("__init__()\n", "__init__()\n        hidden = dim * 4\n"),
         layer(RIGHT).replace("__init__()\n", "__init__()\n        hidden = hidden * 2 // 3\n"),
