@@ -179,10 +179,10 @@ class _Builder:
 
     def _inputs(self, result: CaseResult) -> str:
         given: Args = result.case.given
+        # `use` may call several times, or with other arguments: then the names are not theirs.
+        names = self.names if result.case.use is None else ()
         described = [
-            f"{self.names[index]}: {describe(value)}"
-            if index < len(self.names)
-            else describe(value)
+            f"{names[index]}: {describe(value)}" if index < len(names) else describe(value)
             for index, value in enumerate(given.positional)
         ]
         described += [f"{name}={describe(value)}" for name, value in given.named.items()]

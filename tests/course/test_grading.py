@@ -92,6 +92,14 @@ def test_an_exception_is_reported_with_the_learners_line_and_the_inputs():
     assert "x: float32 (13,)" in message
 
 
+def test_inputs_go_without_names_where_the_case_calls_several_times():
+    message = check_answer("hidden_dim", lambda dim, multiple_of=256: 4 * dim).message
+    assert "“the widths of LLaMA” (4096; 5120; 6656; 8192)" in message
+    right_for_llama = {4096: 11008, 5120: 13824, 6656: 17920, 8192: 22016}
+    message = check_answer("hidden_dim", lambda dim, m=256: right_for_llama.get(dim, 0)).message
+    assert "(dim: 64; multiple_of: 32)" in message
+
+
 def test_prints_and_warnings_are_said_and_cost_nothing():
     def silu(x):
         import warnings
