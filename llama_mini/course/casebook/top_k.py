@@ -131,6 +131,24 @@ EXERCISE = Exercise(
             ),
         ),
         WrongAnswer(
+            "gathered, not scattered",
+            "`gather` applies the sorting a second time; `scatter` undoes it. Put each value back "
+            "at its index: `torch.zeros_like(probabilities).scatter(-1, indices, values)`.",
+            _top_k(
+                "values, indices = probabilities.topk(min(k, probabilities.shape[-1]), dim=-1)\n"
+                "kept = values.gather(-1, indices)\n"
+                "return kept / kept.sum(dim=-1, keepdim=True)"
+            ),
+            also=(
+                _top_k(
+                    "values, indices = probabilities.sort(dim=-1, descending=True)\n"
+                    "values[..., k:] = 0\n"
+                    "kept = values.gather(-1, indices)\n"
+                    "return kept / kept.sum(dim=-1, keepdim=True)"
+                ),
+            ),
+        ),
+        WrongAnswer(
             "one cut for all rows",
             "The k largest are looked for in the whole tensor, so sure rows take the places of "
             "unsure ones. Each row keeps k of its own: `topk(k, dim=-1)`.",

@@ -142,6 +142,21 @@ EXERCISE = Exercise(
             ),
         ),
         WrongAnswer(
+            "gathered, not scattered",
+            "`gather` applies the sorting a second time; `scatter` undoes it. Put each value back "
+            "at its index: `torch.zeros_like(probabilities).scatter(-1, indices, values)`.",
+            _sorted(
+                end="kept = values.gather(-1, indices)\n"
+                "return kept / kept.sum(dim=-1, keepdim=True)"
+            ),
+            also=(
+                _sorted(
+                    end="kept = probabilities.masked_fill(dropped.gather(-1, indices), 0.0)\n"
+                    "return kept / kept.sum(dim=-1, keepdim=True)"
+                ),
+            ),
+        ),
+        WrongAnswer(
             "compares each probability with p",
             "Each probability is compared with p by itself. p is a share of the *sum*: sort the "
             "row, add up, and stop when more than p is collected.",

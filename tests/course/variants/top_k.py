@@ -64,6 +64,19 @@ VARIANTS = {
         "keep = torch.arange(probabilities.shape[-1], device=probabilities.device) < k\n"
         "q = probabilities * keep\nreturn q / q.sum(-1, keepdim=True)"
     ),
+    "gathered, not scattered": [
+        answer(
+            "best = torch.topk(probabilities, min(k, probabilities.shape[-1]))\n"
+            "q = best.values / best.values.sum(-1, keepdim=True)\n"
+            "return torch.gather(q, -1, best.indices)"
+        ),
+        answer(
+            "order = probabilities.argsort(-1, descending=True)\n"
+            "q = probabilities.gather(-1, order)\n"
+            "q = q * (torch.arange(q.shape[-1], device=q.device) < k)\n"
+            "q = q / q.sum(-1, keepdim=True)\nreturn q.gather(-1, order)"
+        ),
+    ],
     "one cut for all rows": answer(
         "k = min(k, probabilities.numel())\n"
         "q = torch.zeros_like(probabilities).view(-1)\n"

@@ -72,6 +72,19 @@ VARIANTS = {
         "keep = F.pad(q.cumsum(-1), (1, 0))[..., :-1] <= p\n"
         "q = probabilities * keep\nreturn q / q.sum(-1, keepdim=True)"
     ),
+    "gathered, not scattered": [
+        answer(
+            "q, indices = torch.sort(probabilities, dim=-1, descending=True)\n"
+            "q = q * (F.pad(q.cumsum(-1), (1, 0))[..., :-1] <= p)\n"
+            "q = q / q.sum(-1, keepdim=True)\nreturn torch.gather(q, -1, indices)"
+        ),
+        answer(
+            "order = probabilities.argsort(-1, descending=True)\n"
+            "q = probabilities.gather(-1, order)\n"
+            "keep = F.pad(q.cumsum(-1), (1, 0))[..., :-1] <= p\n"
+            "q = probabilities * keep.gather(-1, order)\nreturn q / q.sum(-1, keepdim=True)"
+        ),
+    ],
     "compares each probability with p": [
         answer("q = probabilities * (probabilities > p)\nreturn q / q.sum(-1, keepdim=True)"),
         answer(
