@@ -62,9 +62,10 @@ EXERCISE = Exercise(
             _from_width(_ROUNDED_UP, "int(2 * dim / 3)"),
         ),
         WrongAnswer(
-            "the fraction rounded up first",
-            "The fraction is rounded up before the multiple is found, which can cost a whole "
-            "multiple: 10.67 becomes 11, and 11 becomes 20. Cut the fraction off first.",
+            "the fraction counts",
+            "The fraction still counts when the multiple is found, which can cost a whole "
+            "multiple: with multiples of 10, 10 would stay and 10.67 becomes 20 in yours. Cut the "
+            "fraction off first.",
             _from_width(_ROUNDED_UP, "math.ceil(8 * dim / 3)"),
             also=(
                 _from_width("math.ceil(width / multiple_of) * multiple_of", "8 * dim / 3"),

@@ -36,7 +36,7 @@ VARIANTS = {
         function("return dim * 4"),
     ],
     "two thirds of dim": [function("return math.ceil(dim * 2 // 3 / multiple_of) * multiple_of")],
-    "the fraction rounded up first": [
+    "the fraction counts": [
         function("return multiple_of * math.ceil(dim * 8 / (3 * multiple_of))"),
         function("n = -(-8 * dim // 3)", "return n + -n % multiple_of"),
     ],
