@@ -11,6 +11,7 @@ class RMSNorm(nn.Module):
     `.weight` (dim,) starts at ones. The mean square is taken in float32, because squares of float16
     overflow at 256 and bfloat16 keeps only 8 bits; the result goes back to the dtype of x before
     the weight is applied. `eps` sits inside the root, so a vector of zeros stays zeros.
+    Raises ValueError if the last dimension of x is not dim.
     Source: equation 4 of the paper; the order of the casts is that of Meta's LLaMA code.
     """
 
@@ -20,6 +21,8 @@ class RMSNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(dim))
 
     def forward(self, x: Tensor) -> Tensor:
+        if x.shape[-1:] != self.weight.shape:
+            raise ValueError(f"x must end in {len(self.weight)} dimensions; got {tuple(x.shape)}.")
         wide = x.float()
         mean_square = wide.pow(2).mean(dim=-1, keepdim=True)  # (..., 1)
         normalized = wide * torch.rsqrt(mean_square + self.eps)

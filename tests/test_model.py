@@ -313,6 +313,20 @@ def test_rms_norm_survives_values_whose_squares_overflow_float16():
     assert torch.equal(norm.RMSNorm(8).half()(x), torch.ones_like(x))
 
 
+def test_rms_norm_does_not_stretch_a_vector_that_does_not_fit():
+    for shape in [(3, 1), (8, 3), ()]:
+        with pytest.raises(ValueError, match="must end in 8 dimensions"):
+            norm.RMSNorm(8)(torch.ones(shape))
+
+
+@given(shape=st.lists(st.integers(0, 4), max_size=3), dim=st.integers(1, 9))
+@settings(max_examples=25, deadline=None)
+def test_rms_norm_keeps_every_shape(shape, dim):
+    x = torch.randn(*shape, dim, dtype=torch.bfloat16)
+    got = norm.RMSNorm(dim).to(torch.bfloat16)(x)
+    assert got.shape == x.shape and got.dtype == torch.bfloat16 and got.isfinite().all()
+
+
 def test_silu_is_torchs_own():
     x = torch.linspace(-50, 50, 1001)
     torch.testing.assert_close(feedforward.silu(x), F.silu(x))
