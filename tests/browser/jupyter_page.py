@@ -150,3 +150,30 @@ def text_of(outputs: list[dict[str, Any]]) -> str:
             text = output["data"].get("text/plain", "")
         parts.append(text if isinstance(text, str) else "".join(text))
     return "\n".join(parts)
+
+    def move_every_picture(self) -> int:
+        """Move the first slider of every picture that has one; how many there are."""
+        explorers = [
+            index
+            for index, cell in enumerate(self.cells())
+            if cell["cell_type"] == "code"
+            and ("\nExplorer(" in cell["source"] or "\nexplore_" in cell["source"])
+        ]
+        for index in explorers:
+            self.move_a_slider(index)
+        return len(explorers)
+
+    def move_a_slider(self, index: int) -> None:
+        """Press ArrowRight on a cell's first slider; picture and description must change."""
+        cell = self.show_cell(index)
+        picture, handle = cell.locator("img").first, cell.get_by_role("slider").first
+        picture.wait_for()
+        before, described = picture.get_attribute("src"), picture.get_attribute("alt")
+        handle.focus()
+        self.page.keyboard.press("ArrowRight")
+        self.page.wait_for_function(
+            "([image, before]) => image.isConnected ? image.src !== before : true",
+            arg=[picture.element_handle(), before],
+        )
+        assert cell.locator("img").first.get_attribute("src") != before
+        assert cell.locator("img").first.get_attribute("alt") != described

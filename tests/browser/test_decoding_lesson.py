@@ -1,39 +1,13 @@
 """The lesson on decoding in a real browser: its pictures move from the keyboard."""
 
-import sys
-from pathlib import Path
-
-import pytest
-from test_jupyterlab import move_a_slider
-
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tools"))
-
-from build_notebooks import lesson_notebook, to_bytes  # noqa: E402
-from lesson import read_lesson  # noqa: E402
+LESSON = "notebooks/08_decoding.ipynb"
 
 
-@pytest.fixture(scope="module")
-def notebook(lab) -> str:
-    """The lesson as its source is now, below the folder that the server shows."""
-    path = lab.root / "own" / "08_decoding.ipynb"
-    path.parent.mkdir(exist_ok=True)
-    path.write_bytes(to_bytes(lesson_notebook(read_lesson(ROOT / "lessons" / "08_decoding.py"))))
-    return "own/08_decoding.ipynb"
-
-
-def test_the_lesson_runs_and_its_two_pictures_move(jupyter, notebook):
-    jupyter.open_notebook(notebook)
+def test_the_lesson_runs_and_its_two_pictures_move(jupyter):
+    jupyter.open_notebook(LESSON)
     jupyter.run_all()
     assert jupyter.errors() == []
-    explorers = [
-        index
-        for index, cell in enumerate(jupyter.cells())
-        if cell["cell_type"] == "code" and "\nExplorer(" in cell["source"]
-    ]
-    assert len(explorers) == 2
-    for index in explorers:
-        move_a_slider(jupyter, index)
+    assert jupyter.move_every_picture() == 2
 
     choice = jupyter.show_cell(jupyter.find_cell("def draw_choice"))
     temperature, k, _ = choice.get_by_role("slider").all()

@@ -67,7 +67,7 @@ def test_an_explorer_answers_to_the_arrow_keys(jupyter, lab):
     jupyter.open_notebook("own/explorer.ipynb")
     jupyter.run_all()
     assert jupyter.errors() == []
-    move_a_slider(jupyter, 0)
+    jupyter.move_a_slider(0)
 
 
 def test_a_forgotten_first_cell_is_explained(jupyter, lab):
@@ -92,14 +92,7 @@ def test_the_lesson_on_rmsnorm_runs_and_its_sliders_move_its_pictures(jupyter):
     jupyter.open_notebook(LESSON)
     jupyter.run_all()
     assert jupyter.errors() == []
-    explorers = [
-        index
-        for index, cell in enumerate(jupyter.cells())
-        if cell["cell_type"] == "code" and "Explorer(" in cell["source"]
-    ]
-    assert len(explorers) >= 2
-    for index in explorers:
-        move_a_slider(jupyter, index)
+    assert jupyter.move_every_picture() >= 2
 
 
 def test_an_untouched_exercise_says_not_attempted(jupyter):
@@ -152,19 +145,3 @@ def shown_by_check(jupyter) -> str:
     output = cell.locator(".jp-OutputArea").first
     output.wait_for()
     return output.inner_text().lower()
-
-
-def move_a_slider(jupyter, index: int) -> None:
-    """Press ArrowRight on a cell's first slider; the picture and its description must change."""
-    cell = jupyter.show_cell(index)
-    picture, handle = cell.locator("img").first, cell.get_by_role("slider").first
-    picture.wait_for()
-    before, described = picture.get_attribute("src"), picture.get_attribute("alt")
-    handle.focus()
-    jupyter.page.keyboard.press("ArrowRight")
-    jupyter.page.wait_for_function(
-        "([image, before]) => image.isConnected ? image.src !== before : true",
-        arg=[picture.element_handle(), before],
-    )
-    assert cell.locator("img").first.get_attribute("src") != before
-    assert cell.locator("img").first.get_attribute("alt") != described

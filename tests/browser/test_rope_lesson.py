@@ -1,26 +1,8 @@
 """The lesson on rotary positions in a real browser: every picture of it moves from the keyboard."""
 
 import re
-import sys
-from pathlib import Path
 
-import pytest
-from test_jupyterlab import move_a_slider
-
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tools"))
-
-from build_notebooks import lesson_notebook, to_bytes  # noqa: E402
-from lesson import read_lesson  # noqa: E402
-
-
-@pytest.fixture(scope="module")
-def notebook(lab) -> str:
-    """The lesson as its source is now, below the folder that the server shows."""
-    path = lab.root / "own" / "04_rope.ipynb"
-    path.parent.mkdir(exist_ok=True)
-    path.write_bytes(to_bytes(lesson_notebook(read_lesson(ROOT / "lessons" / "04_rope.py"))))
-    return "own/04_rope.ipynb"
+LESSON = "notebooks/04_rope.ipynb"
 
 
 def described(cell, start: str) -> str:
@@ -30,22 +12,15 @@ def described(cell, start: str) -> str:
     return image.get_attribute("alt")
 
 
-def test_the_lesson_runs_and_its_four_pictures_move(jupyter, notebook):
-    jupyter.open_notebook(notebook)
+def test_the_lesson_runs_and_its_four_pictures_move(jupyter):
+    jupyter.open_notebook(LESSON)
     jupyter.run_all()
     assert jupyter.errors() == []
-    explorers = [
-        index
-        for index, cell in enumerate(jupyter.cells())
-        if cell["cell_type"] == "code" and "\nExplorer(" in cell["source"]
-    ]
-    assert len(explorers) == 4
-    for index in explorers:
-        move_a_slider(jupyter, index)
+    assert jupyter.move_every_picture() == 4
 
 
-def test_moving_query_and_key_together_keeps_their_score(jupyter, notebook):
-    jupyter.open_notebook(notebook)
+def test_moving_query_and_key_together_keeps_their_score(jupyter):
+    jupyter.open_notebook(LESSON)
     jupyter.run_all()
     cell = jupyter.show_cell(jupyter.find_cell("def draw_proof"))
     query, key = cell.get_by_role("slider").all()
@@ -63,8 +38,8 @@ def test_moving_query_and_key_together_keeps_their_score(jupyter, notebook):
     assert score(13, 9) == before
 
 
-def test_interpolation_brings_all_angles_back(jupyter, notebook):
-    jupyter.open_notebook(notebook)
+def test_interpolation_brings_all_angles_back(jupyter):
+    jupyter.open_notebook(LESSON)
     jupyter.run_all()
     cell = jupyter.show_cell(jupyter.find_cell("def draw_arcs"))
     trained = "Angles between query and key at length 4096, positions "
