@@ -71,7 +71,12 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         stderr=subprocess.STDOUT,
         text=True,
         encoding="utf-8",
-        env={**os.environ, "LLAMA_MINI_HOME": str(root / "my_llama_mini"), "BROWSER": ""},
+        env={
+            **os.environ,
+            "LLAMA_MINI_HOME": str(root / "my_llama_mini"),
+            "LLAMA_MINI_QUICK": "1",
+            "BROWSER": "",
+        },
     )
     try:
         yield _printed_address(server, root)

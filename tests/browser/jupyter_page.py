@@ -131,26 +131,6 @@ class JupyterPage:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=path)
 
-
-def source_of(cell: dict[str, Any]) -> str:
-    """A cell's text, which a notebook may hold as lines."""
-    source = cell["source"]
-    return source if isinstance(source, str) else "".join(source)
-
-
-def text_of(outputs: list[dict[str, Any]]) -> str:
-    """The plain text of a cell's outputs, tracebacks included."""
-    parts = []
-    for output in outputs:
-        if output["output_type"] == "stream":
-            text = output["text"]
-        elif output["output_type"] == "error":
-            text = "\n".join(output["traceback"])
-        else:
-            text = output["data"].get("text/plain", "")
-        parts.append(text if isinstance(text, str) else "".join(text))
-    return "\n".join(parts)
-
     def move_every_picture(self) -> int:
         """Move the first slider of every picture that has one; how many there are."""
         explorers = [
@@ -177,3 +157,23 @@ def text_of(outputs: list[dict[str, Any]]) -> str:
         )
         assert cell.locator("img").first.get_attribute("src") != before
         assert cell.locator("img").first.get_attribute("alt") != described
+
+
+def source_of(cell: dict[str, Any]) -> str:
+    """A cell's text, which a notebook may hold as lines."""
+    source = cell["source"]
+    return source if isinstance(source, str) else "".join(source)
+
+
+def text_of(outputs: list[dict[str, Any]]) -> str:
+    """The plain text of a cell's outputs, tracebacks included."""
+    parts = []
+    for output in outputs:
+        if output["output_type"] == "stream":
+            text = output["text"]
+        elif output["output_type"] == "error":
+            text = "\n".join(output["traceback"])
+        else:
+            text = output["data"].get("text/plain", "")
+        parts.append(text if isinstance(text, str) else "".join(text))
+    return "\n".join(parts)
