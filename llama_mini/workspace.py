@@ -1,10 +1,8 @@
 """Fill the learner's workspace with what a first start needs."""
 
-import os
-import shutil
 from pathlib import Path
 
-from llama_mini import paths
+from llama_mini import files, paths
 
 
 def exercises_dir() -> Path:
@@ -30,8 +28,7 @@ def prepare() -> list[Path]:
     for source in sorted((root / "exercises").glob("*.ipynb")):
         copy = target / source.name
         if not copy.exists():
-            scratch = target / f".{source.name}.{os.getpid()}.tmp"
-            shutil.copyfile(source, scratch)
-            os.replace(scratch, copy)
+            with files.atomic_write(copy) as file:
+                file.write(source.read_bytes())
             copied.append(copy)
     return copied

@@ -16,7 +16,8 @@ def test_every_exercise_notebook_is_copied_into_the_workspace():
     for copy, original in zip(copied, ORIGINALS, strict=True):
         assert copy.parent == paths.workspace() / "exercises"
         assert copy.read_bytes() == original.read_bytes()
-    assert not list(workspace.exercises_dir().glob("*.tmp"))
+    left = workspace.exercises_dir()
+    assert not [*left.glob("*.tmp"), *left.glob("*.partial")]
 
 
 def test_a_learners_copy_is_never_written_again():

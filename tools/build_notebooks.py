@@ -28,7 +28,6 @@ any other tag stays with its cell.
 
 import argparse
 import hashlib
-import os
 import sys
 from collections import Counter
 from collections.abc import Container, Iterator, Sequence
@@ -44,6 +43,7 @@ sys.path.insert(0, str(ROOT))
 from lesson import SETUP, Cell, Lesson, LessonError, read_lesson  # noqa: E402
 
 from llama_mini.course.derive import exercise_cell, solution_cell  # noqa: E402
+from llama_mini.files import atomic_write  # noqa: E402
 
 FOLDERS = ("notebooks", "exercises", "solutions")
 
@@ -260,10 +260,8 @@ def write(root: Path, built: dict[Path, bytes]) -> list[Path]:
         target = root / path
         if target.is_file() and target.read_bytes() == data:
             continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        scratch = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-        scratch.write_bytes(data)
-        os.replace(scratch, target)
+        with atomic_write(target) as file:
+            file.write(data)
         changed.append(path)
     return changed
 

@@ -174,7 +174,7 @@ def test_building_twice_writes_nothing_the_second_time(course):
     root = course(L98_gates=LESSON)
     assert len(build(root)) == 3
     assert build(root) == []
-    assert not list(root.rglob("*.tmp"))
+    assert not [*root.rglob("*.tmp"), *root.rglob("*.partial")]
 
 
 @pytest.mark.parametrize(
