@@ -13,10 +13,12 @@ ARCHITECTURE = ("norm", "rope", "attention", "feedforward")
 
 # Each room may import the rooms of the lines above its own: DESIGN, "who may know whom".
 LEVELS = [
-    {"paths", "files", "config", "slots", "cache", "scaling", "planning"},
+    {"paths", "files", "config", "slots", "cache", "scaling"},
     set(ARCHITECTURE),
     {"model"},
-    {"generation", "weights", "training", "visualization", "data", "tokenizer"},
+    {"planning"},
+    {"generation", "compiled", "parallel", "weights", "training", "visualization"}
+    | {"data", "tokenizer"},
     {"course", "doctor", "workspace"},
     {"cli", "__main__", "__init__"},
 ]

@@ -3,12 +3,13 @@
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
-from llama_mini import model as architecture
-from llama_mini import slots
 from llama_mini.config import ModelConfig
 from llama_mini.tokenizer.sentencepiece import Tokenizer
 from llama_mini.training import checkpoint, runs
+from llama_mini.weights.checkpoint import Checkpoint, Entry
+from llama_mini.weights.transfer import to_device
 
 
 def is_run(path: Path) -> bool:
@@ -16,19 +17,24 @@ def is_run(path: Path) -> bool:
     return path.is_dir() and runs.is_run(path)
 
 
-def read(path: Path, device: torch.device) -> tuple[architecture.Transformer, Tokenizer]:
-    """The model, with the weights of `best.pt` (of `last.pt` before the first look), and tokenizer.
+class Run(Checkpoint):
+    """The weights of `best.pt` (of `last.pt` before the first look), under Meta's names."""
 
-    Raises ValueError if the weights do not fit the layers that the package runs on now.
-    """
-    run = runs.Run(path)
-    saved = checkpoint.load(run.best if run.best.is_file() else run.last)
-    model = architecture.Transformer(ModelConfig.from_dict(saved.params))
-    try:
-        model.load_state_dict(saved.model)
-    except RuntimeError as error:
-        raise ValueError(
-            f"The weights of run {run.name!r} do not fit this model, which has "
-            f"{slots.describe()}. {error}"
-        ) from error
-    return model.to(device), Tokenizer(run.tokenizer_file)
+    def __init__(self, path: Path) -> None:
+        run = runs.Run(path)
+        saved = checkpoint.load(run.best if run.best.is_file() else run.last)
+        self.what = f"run {run.name!r}"
+        self.config = ModelConfig.from_dict(saved.params)
+        self._tokenizer_file = run.tokenizer_file
+        self._tensors = saved.model
+        self.entries = {
+            name: Entry(tuple(tensor.shape), tensor.dtype, tensor.nbytes)
+            for name, tensor in saved.model.items()
+            if not (self.config.tied_embeddings and name == "output.weight")
+        }
+
+    def tensor(self, name: str, device: torch.device) -> Tensor:
+        return to_device(self._tensors[name], device)
+
+    def tokenizer(self) -> Tokenizer:
+        return Tokenizer(self._tokenizer_file)

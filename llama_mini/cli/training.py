@@ -1,0 +1,85 @@
+"""`llama-mini train` and `llama-mini generate`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from llama_mini.cli.common import explained, use_overlay
+
+
+def train(
+    config: Annotated[str | None, typer.Option(help="Which model: mini, nano, 7B …")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Time to train for (default 6).")] = None,
+    steps: Annotated[int | None, typer.Option(help="Updates, instead of minutes.")] = None,
+    run: Annotated[str | None, typer.Option(help="The run's name (default: CONFIG-N).")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue --run, or the newest.")
+    ] = False,
+    data: Annotated[Path | None, typer.Option(help="A built mix (default: the usual one).")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Sequences in an update.")] = None,
+    seq_len: Annotated[int | None, typer.Option(help="Tokens in a sequence.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
+    warmup_steps: Annotated[int | None, typer.Option(help="Updates until the peak.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of the weights and the batches.")] = None,
+    precision: Annotated[str | None, typer.Option(help="auto, fp32 or bf16.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
+    threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
+    overlay: Annotated[bool, typer.Option(help="Run on your passed components.")] = True,
+) -> None:
+    """Train a model on the mix, with your own code where you have passed the exercises."""
+    options = {name: value for name, value in locals().items() if value is not None}
+    settings = {k: v for k, v in options.items() if k not in ("resume", "overlay")}
+    with explained():
+        use_overlay(overlay)
+        from llama_mini.training import Trainer, TrainSettings, summarize
+        from llama_mini.training.progress import train_with_bar
+
+        if steps is not None and minutes is not None:
+            raise ValueError("Say --steps or --minutes, not both: one fixes the other.")
+        trainer = (
+            Trainer.resume(settings.pop("run", None), **settings)
+            if resume
+            else Trainer(TrainSettings(**settings))
+        )
+        name = trainer.run.name
+        typer.echo(f"Run {name} in {trainer.run.folder}")
+        try:
+            train_with_bar(trainer)
+            summary = summarize(trainer)
+        except KeyboardInterrupt:
+            typer.echo(
+                f"\nStopped after {trainer.step} updates; they are saved. "
+                f"Continue with: llama-mini train --resume --run {name}"
+            )
+            raise typer.Exit(130) from None
+        typer.echo(f'\n{summary}\n\nNext: llama-mini generate --run {name} "Once upon a time"')
+
+
+def generate(
+    prompt: Annotated[str, typer.Argument(help="What the text begins with.")] = "",
+    run: Annotated[str | None, typer.Option(help="A run's name (default: the newest).")] = None,
+    max_new_tokens: Annotated[int, typer.Option(min=0)] = 100,
+    temperature: Annotated[float, typer.Option(min=0, help="0 always takes the likeliest.")] = 0.8,
+    top_p: Annotated[float, typer.Option(help="Draw from this share of probability.")] = 0.95,
+    top_k: Annotated[int | None, typer.Option(min=1, help="Draw from so many tokens.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
+    overlay: Annotated[bool, typer.Option(help="Run on your passed components.")] = True,
+) -> None:
+    """Let a trained run continue a text, and print it as it comes."""
+    with explained():
+        use_overlay(overlay)
+        from llama_mini.training import runs
+        from llama_mini.training.sample import stream_text
+        from llama_mini.weights import load
+
+        model, tokenizer = load(runs.find(run).folder, device=device)
+        pieces = stream_text(
+            model, tokenizer, prompt, max_new_tokens, temperature, top_p, top_k, seed
+        )
+        for piece in pieces:
+            typer.echo(piece, nl=False)
+            sys.stdout.flush()
+        typer.echo()
