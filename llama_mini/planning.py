@@ -1,5 +1,9 @@
-"""What a model will take, in bytes, before a byte of it is allocated."""
+"""What a model will take, in bytes and in time, before a byte of it is allocated."""
 
+import math
+from numbers import Real
+
+from llama_mini import model as architecture
 from llama_mini.config import ModelConfig
 
 
@@ -16,3 +20,46 @@ def kv_cache_bytes(config: ModelConfig, batch: int, seq: int, bytes_per_element:
             raise ValueError(f"{name} must be a whole number of at least 1; got {value!r}.")
     elements = config.n_layers * batch * seq * config.kv_heads * config.head_dim
     return 2 * elements * bytes_per_element
+
+
+def weight_bytes(config: ModelConfig, bits_per_weight: float = 16) -> int:
+    """Bytes that all parameters of a model take at so many bits each, rounded up to whole bytes.
+
+    16 bits are float16 and bfloat16. A quantised format has a fraction more than its name says,
+    because each group of weights brings a scale: 4.5 bits in llama.cpp's Q4_0. The bits count for
+    every parameter alike, norms and embeddings too; tied embeddings count once. Raises ValueError
+    unless bits_per_weight is a finite number above 0.
+    """
+    _demand_positive(bits_per_weight=bits_per_weight)
+    return math.ceil(architecture.parameter_count(config) * bits_per_weight / 8)
+
+
+def decode_tokens_per_second(
+    config: ModelConfig,
+    bytes_per_second: float,
+    bits_per_weight: float = 16,
+    batch: int = 1,
+    context: int = 0,
+) -> float:
+    """The tokens per second, of all sequences together, that memory bandwidth allows in decoding.
+
+    One step makes one token for each of `batch` sequences. For it, all weights pass from memory to
+    the processor once, whatever the batch, and so do the keys and values of the `context` positions
+    that each sequence has cached, two bytes a number. A step cannot be quicker than these bytes
+    divided by bytes_per_second. Every parameter is counted, as is usual when the bandwidth used is
+    reported, though of the input embeddings a token reads one row alone. Raises ValueError unless
+    bytes_per_second and bits_per_weight are above 0, batch is at least 1 and context at least 0.
+    """
+    _demand_positive(bytes_per_second=bytes_per_second)
+    for name, value, least in (("batch", batch, 1), ("context", context, 0)):
+        if not isinstance(value, int) or value < least:
+            raise ValueError(f"{name} must be a whole number of at least {least}; got {value!r}.")
+    weights = weight_bytes(config, bits_per_weight)
+    cache = kv_cache_bytes(config, batch, context) if context else 0
+    return batch * bytes_per_second / (weights + cache)
+
+
+def _demand_positive(**amounts: float) -> None:
+    for name, amount in amounts.items():
+        if not isinstance(amount, Real) or not math.isfinite(amount) or amount <= 0:
+            raise ValueError(f"{name} must be a finite number above 0; got {amount!r}.")
