@@ -17,7 +17,7 @@ LEVELS = [
     set(ARCHITECTURE),
     {"model"},
     {"planning"},
-    {"generation", "compiled", "parallel", "weights", "training", "visualization"}
+    {"generation", "compiled", "parallel", "weights", "training", "evaluation", "visualization"}
     | {"data", "tokenizer"},
     {"course", "doctor", "workspace"},
     {"cli", "__main__", "__init__"},
