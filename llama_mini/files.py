@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,6 +52,32 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, values: Any) -> None:
     """Write plain values as readable JSON, whole or not at all. Raises DiskFullError."""
     write_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """A folder to write files into; it appears under its name only when the block has ended.
+
+    → its temporary neighbour. Raises FileExistsError if something is under the name already, and
+    DiskFullError if there is no room; nothing is left behind then.
+    """
+    if path.exists():
+        raise FileExistsError(f"{path} exists already. Name a folder that does not.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    try:
+        yield partial
+        os.replace(partial, path)
+    except BaseException as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        if full := _disk_full(error):
+            raise DiskFullError(
+                full.errno, f"No room left for {path} ({full.strerror}). Nothing was written"
+            ) from error
+        raise
+    _sync_folder(path.parent)
 
 
 def remove_partial_files(folder: Path) -> None:
