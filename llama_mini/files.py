@@ -69,6 +69,8 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     partial.mkdir()
     try:
         yield partial
+        for file in partial.rglob("*"):
+            _sync_file(file)
         os.replace(partial, path)
     except BaseException as error:
         shutil.rmtree(partial, ignore_errors=True)
@@ -93,6 +95,12 @@ def _disk_full(error: BaseException | None) -> OSError | None:
             return error
         error = error.__cause__ or error.__context__
     return None
+
+
+def _sync_file(path: Path) -> None:
+    if path.is_file():
+        with path.open("rb+") as file:
+            os.fsync(file.fileno())
 
 
 def _sync_folder(folder: Path) -> None:

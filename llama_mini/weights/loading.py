@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -11,8 +11,11 @@ from tqdm.auto import tqdm
 
 from llama_mini import model as architecture
 from llama_mini import slots
-from llama_mini.weights import run_folder
+from llama_mini.weights import meta_folder, run_folder
 from llama_mini.weights.checkpoint import Checkpoint
+
+if TYPE_CHECKING:
+    from torch.distributed.device_mesh import DeviceMesh
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -28,6 +31,11 @@ class Reader:
 
 READERS = (
     Reader("a run of llama-mini train (params.json, last.pt)", run_folder.is_run, run_folder.Run),
+    Reader(
+        "Meta's layout (params.json, consolidated.00.pth …)",
+        meta_folder.is_meta_folder,
+        meta_folder.MetaFolder,
+    ),
 )
 
 
@@ -36,12 +44,14 @@ def load(
     device: str | torch.device = "cpu",
     precision: str | None = None,
     *,
+    mesh: "DeviceMesh | None" = None,
     verify: bool = False,
 ) -> tuple[architecture.Transformer, Any]:
     """Read a model and its tokenizer from a path, whichever known format it is in.
 
     precision: "fp32", "bf16" or "fp16" for the weights; None leaves them as they are stored.
-    verify: compare the files with their checksums first. → the model on `device`, and a tokenizer
+    verify: compare the files with their checksums first. mesh: the processes of torchrun, which then
+    hold the model together, each on its own device (`llama_mini.parallel`). → the model on `device`, and a tokenizer
     with encode and decode (None if none came with the weights). Tensors go to the device one at a
     time, so the host never holds the model twice. Raises FileNotFoundError if there is nothing at
     the path, and ValueError if no reader knows what is there or it is damaged.
@@ -57,7 +67,15 @@ def load(
     with torch.device("meta"):
         model = architecture.Transformer(checkpoint.config)
     _demand_same_tensors(checkpoint, model)
-    fill(model, checkpoint, torch.device(device), precision)
+    if mesh is None:
+        fill(model, checkpoint, torch.device(device), precision)
+        return model, tokenizer
+    from llama_mini import parallel  # here, because importing DTensor takes a second
+
+    share = parallel.Share(checkpoint, mesh)
+    parallel.narrow(model, mesh)
+    fill(model, share, torch.device(mesh.device_type), precision)
+    parallel.connect(model, mesh)
     return model, tokenizer
 
 
