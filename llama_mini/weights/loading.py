@@ -13,6 +13,7 @@ from llama_mini import model as architecture
 from llama_mini import slots
 from llama_mini.weights import meta_folder, run_folder
 from llama_mini.weights.checkpoint import Checkpoint
+from llama_mini.weights.empty import empty_model
 
 if TYPE_CHECKING:
     from torch.distributed.device_mesh import DeviceMesh
@@ -64,8 +65,7 @@ def load(
     if verify:
         checkpoint.verify()
     tokenizer = checkpoint.tokenizer()
-    with torch.device("meta"):
-        model = architecture.Transformer(checkpoint.config)
+    model = empty_model(checkpoint.config)
     _demand_same_tensors(checkpoint, model)
     if mesh is None:
         fill(model, checkpoint, torch.device(device), precision)
