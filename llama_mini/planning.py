@@ -40,22 +40,24 @@ def decode_tokens_per_second(
     bits_per_weight: float = 16,
     batch: int = 1,
     context: int = 0,
+    bytes_per_element: int = 2,
 ) -> float:
     """The tokens per second, of all sequences together, that memory bandwidth allows in decoding.
 
     One step makes one token for each of `batch` sequences. For it, all weights pass from memory to
     the processor once, whatever the batch, and so do the keys and values of the `context` positions
-    that each sequence has cached, two bytes a number. A step cannot be quicker than these bytes
-    divided by bytes_per_second. Every parameter is counted, as is usual when the bandwidth used is
-    reported, though of the input embeddings a token reads one row alone. Raises ValueError unless
-    bytes_per_second and bits_per_weight are above 0, batch is at least 1 and context at least 0.
+    that each sequence has cached, bytes_per_element each number. A step cannot be quicker than
+    these bytes divided by bytes_per_second. Every parameter is counted, as is usual when the
+    bandwidth used is reported, though of the input embeddings a token reads one row alone. Raises
+    ValueError unless bytes_per_second and bits_per_weight are above 0, batch and bytes_per_element
+    at least 1, and context at least 0.
     """
     _demand_positive(bytes_per_second=bytes_per_second)
     for name, value, least in (("batch", batch, 1), ("context", context, 0)):
         if not isinstance(value, int) or value < least:
             raise ValueError(f"{name} must be a whole number of at least {least}; got {value!r}.")
     weights = weight_bytes(config, bits_per_weight)
-    cache = kv_cache_bytes(config, batch, context) if context else 0
+    cache = kv_cache_bytes(config, batch, context, bytes_per_element) if context else 0
     return batch * bytes_per_second / (weights + cache)
 
 

@@ -1,0 +1,1 @@
+"""What a model will take where: memory, disk and time, planned before anything is allocated."""
