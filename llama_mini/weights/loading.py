@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 
 from llama_mini import model as architecture
 from llama_mini import slots
-from llama_mini.weights import meta_folder, run_folder
+from llama_mini.weights import gguf_file, meta_folder, run_folder
 from llama_mini.weights.checkpoint import Checkpoint
 from llama_mini.weights.empty import empty_model
 
@@ -37,6 +37,7 @@ READERS = (
         meta_folder.is_meta_folder,
         meta_folder.MetaFolder,
     ),
+    Reader("a GGUF file of architecture llama (.gguf)", gguf_file.is_gguf, gguf_file.Gguf),
 )
 
 
