@@ -1,16 +1,22 @@
-"""Hugging Face's names for LLaMA's parameters, and Meta's for the same ones."""
+"""Hugging Face's names and row order for LLaMA's parameters, and Meta's for the same ones."""
 
 import re
 
-# What Hugging Face calls the layers of a block, in the order of Meta's files.
-_LAYERS_OF_A_BLOCK = (
+import torch
+from torch import Tensor
+
+from llama_mini import rope
+
+# What Hugging Face calls the layers around the blocks, and those of a block.
+_AROUND = ("model.embed_tokens", "model.norm", "lm_head")
+_WITHIN = (
     "self_attn.q_proj",
     "self_attn.k_proj",
     "self_attn.v_proj",
     "self_attn.o_proj",
     "mlp.gate_proj",
-    "mlp.down_proj",
     "mlp.up_proj",
+    "mlp.down_proj",
     "input_layernorm",
     "post_attention_layernorm",
 )
@@ -51,19 +57,36 @@ def meta_name(name: str) -> str:
     )
 
 
-def huggingface_names(n_layers: int, tied_embeddings: bool = False) -> dict[str, str]:
-    """Every parameter of a LLaMA: Hugging Face's name by Meta's, the inverse of `meta_name`.
+def huggingface_name(name: str) -> str:
+    """Hugging Face's name of the parameter that Meta calls `name`: the inverse of `meta_name`.
 
-    In the order of Meta's files; tied embeddings have no head of their own.
+    Raises ValueError for a name that is no parameter of the model.
     """
-    layers = [
-        "model.embed_tokens",
-        *(
-            f"model.layers.{block}.{layer}"
-            for block in range(n_layers)
-            for layer in _LAYERS_OF_A_BLOCK
-        ),
-        "model.norm",
-        *([] if tied_embeddings else ["lm_head"]),
-    ]
-    return {meta_name(f"{layer}.weight"): f"{layer}.weight" for layer in layers}
+    block = re.match(r"layers\.[0-9]+\.", name)
+    layers = [f"model.{block[0]}{layer}" for layer in _WITHIN] if block else _AROUND
+    for layer in layers:
+        if meta_name(f"{layer}.weight") == name:
+            return f"{layer}.weight"
+    raise ValueError(f"The model has no parameter {name!r}, so Hugging Face has no name for it.")
+
+
+def meta_rows(n_rows: int, n_heads: int) -> Tensor:
+    """Which row of Hugging Face's query or key projection each row of Meta's is.
+
+    → (n_rows,) int64, for `weight.index_select(0, rows)`. The conversion of `rope` only moves rows,
+    so that where it moves row numbers says it all; they are exact in float32 up to 2^24.
+    """
+    return _numbers(rope.half_to_interleaved(_column(n_rows), n_heads))
+
+
+def huggingface_rows(n_rows: int, n_heads: int) -> Tensor:
+    """Which row of Meta's query or key projection each row of Hugging Face's is, as `meta_rows`."""
+    return _numbers(rope.interleaved_to_half(_column(n_rows), n_heads))
+
+
+def _column(n_rows: int) -> Tensor:
+    return torch.arange(n_rows, dtype=torch.float32)[:, None]
+
+
+def _numbers(column: Tensor) -> Tensor:
+    return column[:, 0].long()

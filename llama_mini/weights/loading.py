@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 
 from llama_mini import model as architecture
 from llama_mini import slots
-from llama_mini.weights import gguf_file, meta_folder, run_folder
+from llama_mini.weights import gguf_file, huggingface_folder, meta_folder, run_folder
 from llama_mini.weights.checkpoint import Checkpoint
 from llama_mini.weights.empty import empty_model
 
@@ -36,6 +36,11 @@ READERS = (
         "Meta's layout (params.json, consolidated.00.pth …)",
         meta_folder.is_meta_folder,
         meta_folder.MetaFolder,
+    ),
+    Reader(
+        "a Hugging Face folder (config.json, model.safetensors)",
+        huggingface_folder.is_huggingface_folder,
+        huggingface_folder.HuggingFaceFolder,
     ),
     Reader("a GGUF file of architecture llama (.gguf)", gguf_file.is_gguf, gguf_file.Gguf),
 )

@@ -1,0 +1,147 @@
+"""Reads Hugging Face's folders: config.json, and safetensors in one file or in indexed shards."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from llama_mini import slots
+from llama_mini.config import ModelConfig
+from llama_mini.tokenizer.sentencepiece import Tokenizer
+from llama_mini.weights import huggingface
+from llama_mini.weights.checkpoint import Checkpoint, Entry
+from llama_mini.weights.huggingface_config import parse_config
+from llama_mini.weights.json_file import read_small
+from llama_mini.weights.safetensors_file import SafetensorsFile
+from llama_mini.weights.safetensors_index import INDEX, SINGLE, open_files
+from llama_mini.weights.shapes import parameter_shapes
+from llama_mini.weights.transfer import to_device
+
+CONFIG, TOKENIZER = "config.json", "tokenizer.model"
+
+_Place = tuple[SafetensorsFile, str]  # the file that holds a parameter, and its name there
+_EMBEDDINGS, _HEAD = "tok_embeddings.weight", "output.weight"
+
+
+def is_huggingface_folder(path: Path) -> bool:
+    """Whether `path` is a folder as transformers writes it, whole or not, or the weights in one."""
+    if path.is_file():
+        return path.name in (SINGLE, INDEX)
+    return (
+        (path / CONFIG).is_file()
+        or any(path.glob("*.safetensors*"))
+        or any(path.glob("pytorch_model*.bin*"))
+    )
+
+
+class HuggingFaceFolder(Checkpoint):
+    """Weights as transformers saves them, seen under Meta's names and in Meta's order of rows.
+
+    path: the folder, or model.safetensors or its index in it. Opening it reads config.json, the
+    index and the headers, and compares them with one another. Raises FileNotFoundError if a file is
+    missing, ValueError if they do not belong together or hold something else than a LLaMA.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.folder = path if path.is_dir() else path.parent
+        self.config = _read_config(self.folder)
+        files = open_files(self.folder)
+        self._places = _places(files, self.config)
+        self.entries = _entries(self._places, self.config, self.folder)
+        self.what = (
+            f"a Hugging Face folder of {len(files)} safetensors file{'s' * (len(files) > 1)}"
+        )
+        self._rows: dict[str, Tensor] = {}
+        self.notes = (*self._mixed_dtypes(), *self._without_tokenizer())
+
+    def tensor(self, name: str, device: torch.device) -> Tensor:
+        file, theirs = self._places[name]
+        tensor = to_device(file.view(theirs), device)
+        layer = name.split(".")[-2]
+        if layer not in ("wq", "wk"):
+            return tensor
+        if layer not in self._rows:
+            heads = self.config.n_heads if layer == "wq" else self.config.kv_heads
+            self._rows[layer] = huggingface.meta_rows(len(tensor), heads)
+        return tensor.index_select(0, self._rows[layer].to(device))
+
+    def tokenizer(self) -> Tokenizer | None:
+        path = self.folder / TOKENIZER
+        if not path.is_file():
+            return None
+        tokenizer = Tokenizer(path)
+        if tokenizer.vocab_size != self.config.vocab_size:
+            raise ValueError(
+                f"{path} has {tokenizer.vocab_size:,} tokens and the model "
+                f"{self.config.vocab_size:,}: it is another model's tokenizer. Put the one that "
+                f"came with these weights into {self.folder}."
+            )
+        return tokenizer
+
+    def _mixed_dtypes(self) -> tuple[str, ...]:
+        dtypes = {str(entry.dtype).removeprefix("torch.") for entry in self.entries.values()}
+        if len(dtypes) == 1:
+            return ()
+        return (f"stored as {', '.join(sorted(dtypes))}: name one precision to compute in",)
+
+    def _without_tokenizer(self) -> tuple[str, ...]:
+        if (self.folder / TOKENIZER).is_file():
+            return ()
+        return (f"no tokenizer: {self.folder} has no {TOKENIZER}",)
+
+
+def _read_config(folder: Path) -> ModelConfig:
+    path = folder / CONFIG
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path} is missing, and the weights do not say what it says. Download it too."
+        )
+    return parse_config(read_small(path), path)
+
+
+def _places(files: list[SafetensorsFile], config: ModelConfig) -> dict[str, _Place]:
+    """Where each parameter lies, by Meta's name."""
+    places: dict[str, _Place] = {}
+    for file in files:
+        for theirs in file.names:
+            # Old conversions store the rotary frequencies; they are rebuilt in float32.
+            if theirs.endswith(".rotary_emb.inv_freq"):
+                continue
+            try:
+                places[huggingface.meta_name(theirs)] = file, theirs
+            except ValueError as error:
+                raise ValueError(f"{file.path} is not a LLaMA's: {error}") from error
+    if config.tied_embeddings and _HEAD in places:
+        (file, head), (other, embeddings) = places.pop(_HEAD), places[_EMBEDDINGS]
+        if not torch.equal(file.view(head), other.view(embeddings)):
+            raise ValueError(
+                f"{file.path} has an output head that differs from the embeddings, and {CONFIG} "
+                "says that they are one (tie_word_embeddings). Set that to false."
+            )
+    return places
+
+
+def _entries(places: dict[str, _Place], config: ModelConfig, folder: Path) -> dict[str, Entry]:
+    """Every parameter as it is stored, compared with what config.json says."""
+    entries: dict[str, Entry] = {}
+    for name, expected in parameter_shapes(config):
+        theirs = huggingface.huggingface_name(name)
+        if name not in places:
+            raise ValueError(
+                f"{folder / CONFIG} asks for {theirs}, which the weights do not have. Do they "
+                "belong together? Download both again."
+            )
+        file, stored_as = places[name]
+        entries[name] = file.entry(stored_as)
+        if entries[name].shape != expected:
+            raise ValueError(
+                f"{folder / CONFIG} asks for {theirs} of shape {expected}; {file.path.name} has "
+                f"{entries[name].shape} (with {slots.describe()}). Do they belong together? "
+                "Download both again."
+            )
+    if unknown := sorted(set(places) - set(entries)):
+        raise ValueError(
+            f"The weights in {folder} have {huggingface.huggingface_name(unknown[0])}, which a "
+            f"model of {config.n_layers} layers does not. Is {CONFIG} of another size?"
+        )
+    return entries
