@@ -1,5 +1,7 @@
 """`load`: one door for every format that weights come in."""
 
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +13,13 @@ from tqdm.auto import tqdm
 
 from llama_mini import model as architecture
 from llama_mini import slots
-from llama_mini.weights import gguf_file, huggingface_folder, meta_folder, run_folder
+from llama_mini.weights import gguf_file, huggingface_folder, meta_folder, pretrained, run_folder
 from llama_mini.weights.checkpoint import Checkpoint
 from llama_mini.weights.empty import empty_model
+from llama_mini.weights.filling import PRECISIONS, fill
 
 if TYPE_CHECKING:
     from torch.distributed.device_mesh import DeviceMesh
-
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,23 @@ READERS = (
 )
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """A model that was read, and what there is to say of it.
+
+    tokenizer: None if none came with the weights. what: the format, in a few words. notes: what the
+    user should know, each in a few words. seconds: from the first tensor to the last one on the
+    device; bytes_read: how much they take on disk.
+    """
+
+    model: architecture.Transformer
+    tokenizer: Any | None
+    what: str
+    notes: tuple[str, ...]
+    bytes_read: int
+    seconds: float
+
+
 def load(
     path: str | Path,
     device: str | torch.device = "cpu",
@@ -56,62 +74,75 @@ def load(
 ) -> tuple[architecture.Transformer, Any]:
     """Read a model and its tokenizer from a path, whichever known format it is in.
 
-    precision: "fp32", "bf16" or "fp16" for the weights; None leaves them as they are stored.
-    verify: compare the files with their checksums first. mesh: the processes of torchrun, which then
-    hold the model together, each on its own device (`llama_mini.parallel`). → the model on `device`, and a tokenizer
-    with encode and decode (None if none came with the weights). Tensors go to the device one at a
-    time, so the host never holds the model twice. Raises FileNotFoundError if there is nothing at
-    the path, and ValueError if no reader knows what is there or it is damaged.
+    precision: "fp32", "bf16" or "fp16" for the weights; None leaves them as they are stored. With
+    "int8" and "int4" each projection is quantised as it arrives, on the device; the rest is bf16.
+    verify: compare the files with their checksums first. mesh: the processes of torchrun, which
+    then hold the model together, each on its own device (`llama_mini.parallel`). → the model on
+    `device`, and a tokenizer with encode and decode (None if none came with the weights). The model
+    is in eval mode, and its weights ask for gradients, so it can be trained as it is. Tensors go to
+    the device one at a time, so the host never holds the model twice; on the CPU, what is neither
+    merged nor cast stays in its mapped file, which must not be overwritten meanwhile. What the user
+    should know, such as that nothing was verified, goes to stderr. Raises FileNotFoundError if
+    there is nothing at the path, and ValueError if no reader knows what is there, it is damaged, or
+    a number is too large for fp16.
     """
+    loaded = read(path, device, precision, mesh=mesh, verify=verify)
+    for note in loaded.notes:
+        tqdm.write(f"{loaded.what}: {note}.", file=sys.stderr)
+    return loaded.model, loaded.tokenizer
+
+
+def read(
+    path: str | Path,
+    device: str | torch.device = "cpu",
+    precision: str | None = None,
+    *,
+    mesh: "DeviceMesh | None" = None,
+    verify: bool = False,
+) -> Loaded:
+    """What `load` does, with all there is to say of it; prints nothing but progress bars."""
     if precision is not None and precision not in PRECISIONS:
         raise ValueError(
             f"precision must be {', '.join(PRECISIONS)}, or None for as stored; got {precision!r}."
         )
+    device = torch.device(device)
+    _demand_device(device)
     checkpoint = open_checkpoint(path)
-    if verify:
-        checkpoint.verify()
     tokenizer = checkpoint.tokenizer()
     model = empty_model(checkpoint.config)
     _demand_same_tensors(checkpoint, model)
+    verified = (checkpoint.verify(),) if verify else ()
+    started = time.perf_counter()
     if mesh is None:
-        fill(model, checkpoint, torch.device(device), precision)
-        return model, tokenizer
-    from llama_mini import parallel  # here, because importing DTensor takes a second
+        fill(model, checkpoint, device, precision)
+    else:
+        from llama_mini import parallel  # here, because importing DTensor takes a second
 
-    share = parallel.Share(checkpoint, mesh)
-    parallel.narrow(model, mesh)
-    fill(model, share, torch.device(mesh.device_type), precision)
-    parallel.connect(model, mesh)
-    return model, tokenizer
+        parallel.narrow(model, mesh)
+        fill(model, parallel.Share(checkpoint, mesh), torch.device(mesh.device_type), precision)
+        parallel.connect(model, mesh)
+    _wait_for(device)
+    return Loaded(
+        model.eval(),
+        tokenizer,
+        checkpoint.what,
+        verified + checkpoint.notes,
+        sum(entry.bytes_on_disk for entry in checkpoint.entries.values()),
+        time.perf_counter() - started,
+    )
 
 
 def open_checkpoint(path: str | Path) -> Checkpoint:
-    """Look at what a path holds, and open it with the reader that knows it; reads headers only."""
-    path = Path(path).expanduser()
-    if not path.exists():
-        raise FileNotFoundError(f"There is nothing at {path}. Name a folder or a file of weights.")
+    """Look at what a path holds, and open it with the reader that knows it; reads headers only.
+
+    A name such as "smollm2" stands for weights that are fetched, unless a path has it.
+    """
+    path = pretrained.resolve(path)
     for reader in READERS:
         if reader.recognises(path):
             return reader.open(path)
     readable = "; ".join(reader.what for reader in READERS)
     raise ValueError(f"{path} holds {_contents(path)}. What can be read: {readable}.")
-
-
-def fill(
-    model: nn.Module, checkpoint: Checkpoint, device: torch.device, precision: str | None
-) -> None:
-    """Give a model that was built on the meta device its weights, one tensor at a time."""
-    dtype = None if precision is None else PRECISIONS[precision]
-    total = sum(entry.bytes_on_disk for entry in checkpoint.entries.values())
-    with tqdm(total=total, unit="B", unit_scale=True, desc="Loading", leave=False) as bar:
-        for name, entry in checkpoint.entries.items():
-            tensor = checkpoint.tensor(name, device)
-            owner, _, leaf = name.rpartition(".")
-            module = model.get_submodule(owner)
-            setattr(module, leaf, nn.Parameter(tensor.to(dtype or tensor.dtype)))
-            bar.update(entry.bytes_on_disk)
-    if model.config.tied_embeddings:
-        model.output.weight = model.tok_embeddings.weight
 
 
 def _demand_same_tensors(checkpoint: Checkpoint, model: nn.Module) -> None:
@@ -138,6 +169,25 @@ def _demand_same_tensors(checkpoint: Checkpoint, model: nn.Module) -> None:
             f"The tensors of {checkpoint.what} do not fit this model, which has "
             f"{slots.describe()}. {'; '.join(parts)}."
         )
+
+
+def _demand_device(device: torch.device) -> None:
+    """Say that a device is not there before the first gigabyte is read."""
+    if device.type in ("cpu", "meta"):
+        return
+    kind = getattr(torch, device.type, None)
+    if kind is None or not kind.is_available():
+        there = [name for name in ("cuda", "mps") if getattr(torch, name).is_available()]
+        raise ValueError(
+            f"This machine has no {device.type} device that this PyTorch can use; it has "
+            f"{', '.join(['cpu', *there])}."
+        )
+
+
+def _wait_for(device: torch.device) -> None:
+    """Copies to a GPU are only queued; the time that is reported ends when they are done."""
+    if device.type in ("cuda", "mps"):
+        getattr(torch, device.type).synchronize()
 
 
 def _contents(path: Path) -> str:

@@ -1,5 +1,6 @@
 """Reads Meta's folders: params.json, checklist.chk, any number of consolidated.NN.pth."""
 
+import math
 import re
 from pathlib import Path
 
@@ -63,6 +64,33 @@ class MetaFolder(Checkpoint):
         whole = meta.shard_axis(name) is None
         shards = self._shards[:1] if whole else self._shards
         return meta.merge_shards(name, [to_device(shard[name], device) for shard in shards])
+
+    def part(
+        self, name: str, device: torch.device, axis: int | None, index: int, count: int
+    ) -> Tensor:
+        each, left = divmod(len(self._shards), count)
+        if axis is None or axis != meta.shard_axis(name) or left:
+            return super().part(name, device, axis, index, count)
+        # Whole shards make the part: the others are not read.
+        shards = self._shards[index * each : (index + 1) * each]
+        return meta.merge_shards(name, [to_device(shard[name], device) for shard in shards])
+
+    def part(
+        self, name: str, device: torch.device, axis: int | None, index: int, count: int
+    ) -> Tensor:
+        """As in `Checkpoint`; only the shards are read in which some of the part lies."""
+        if axis is None:
+            return self.tensor(name, device)
+        # Pieces so small that shards and parts alike are made of whole ones.
+        pieces = math.lcm(len(self._shards), count)
+        in_a_shard, in_a_part = pieces // len(self._shards), pieces // count
+        found = []
+        for piece in range(index * in_a_part, (index + 1) * in_a_part):
+            shard = self._shards[piece // in_a_shard][name]
+            size = shard.shape[axis] // in_a_shard
+            found.append(shard.narrow(axis, piece % in_a_shard * size, size))
+        merged = meta.merge_shards(name, [to_device(piece, device) for piece in found])
+        return merged.contiguous()
 
     def tokenizer(self) -> Tokenizer | None:
         if self._tokenizer_file is None:

@@ -32,15 +32,12 @@ def write_meta(
     Each is asked for when its turn comes and written before the next, so they need not be in
     memory together. Tied embeddings are written twice, for the layout knows no tying. n_shards: how
     many files each tensor is cut over; it must divide the key/value heads, so that each has whole
-    ones. dtype: what the numbers are stored as; Meta's are float16. → the folder. Raises FileExistsError if it exists, files.DiskFullError if there is no room,
-    ValueError if tensors are missing or of another shape, or overflow float16.
+    ones. dtype: what the numbers are stored as; Meta's are float16. → the folder. Raises
+    FileExistsError if it exists, files.DiskFullError if there is no room, ValueError if tensors are
+    missing, of another shape, or overflow float16.
     """
     folder = Path(folder)
-    if n_shards < 1 or config.kv_heads % n_shards or config.dim % n_shards:
-        raise ValueError(
-            f"Each shard has whole heads: {config.kv_heads} key/value heads do not divide over "
-            f"{n_shards} shards."
-        )
+    _demand_even(config, n_shards)
     with files.atomic_folder(folder) as partial:
         names = [shard_name(index) for index in range(n_shards)]
         with ExitStack() as stack:
@@ -57,6 +54,21 @@ def write_meta(
         if tokenizer_file is not None:
             shutil.copyfile(tokenizer_file, partial / "tokenizer.model")
     return folder
+
+
+def _demand_even(config: ModelConfig, n_shards: int) -> None:
+    if n_shards < 1 or config.kv_heads % n_shards:
+        raise ValueError(
+            f"Each shard has whole heads; {config.kv_heads} key/value heads do not divide over "
+            f"{n_shards} shards."
+        )
+    for name, shape in parameter_shapes(config):
+        axis = meta.shard_axis(name)
+        if axis is not None and shape[axis] % n_shards:
+            raise ValueError(
+                f"{name} {shape} is cut along axis {axis}, and {shape[axis]} does not divide over "
+                f"{n_shards} shards."
+            )
 
 
 def _write_shards(

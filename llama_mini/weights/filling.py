@@ -1,0 +1,54 @@
+"""Giving a model that was built without memory its weights, tensor by tensor."""
+
+import torch
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from llama_mini import slots
+from llama_mini.weights import transfer
+from llama_mini.weights.casting import cast
+from llama_mini.weights.checkpoint import Checkpoint
+
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def fill(
+    model: nn.Module, checkpoint: Checkpoint, device: torch.device, precision: str | None
+) -> None:
+    """Give a model that was built on the meta device its weights, one tensor at a time.
+
+    A bar shows the bytes and GB/s. precision: as for `load`. Raises ValueError if a tensor
+    overflows fp16, or a part of the model is no weight of the checkpoint's.
+    """
+    total = sum(entry.bytes_on_disk for entry in checkpoint.entries.values())
+    # The largest first: the embeddings and the head are whole and cast for a moment, and that
+    # moment should not come when all the rest is on the device.
+    names = sorted(checkpoint.entries, key=lambda name: name.startswith("layers."))
+    try:
+        with tqdm(total=total, unit="B", unit_scale=True, desc="Loading", leave=False) as bar:
+            for name in names:
+                place(model, name, checkpoint.tensor(name, device), precision)
+                bar.update(checkpoint.entries[name].bytes_on_disk)
+    finally:
+        transfer.release()
+    if model.config.tied_embeddings:
+        model.output.weight = model.tok_embeddings.weight
+    _demand_full(model)
+
+
+def place(model: nn.Module, name: str, tensor: Tensor, precision: str | None) -> None:
+    """Make a tensor the model's parameter of that name, in the precision asked for."""
+    dtype = tensor.dtype if precision is None else PRECISIONS[precision]
+    owner, _, leaf = name.rpartition(".")
+    setattr(model.get_submodule(owner), leaf, nn.Parameter(cast(name, tensor, dtype)))
+
+
+def _demand_full(model: nn.Module) -> None:
+    """What is on the meta device after loading would fail at its first use, and say nothing."""
+    empty = [name for name, tensor in model.named_buffers() if tensor.is_meta]
+    if empty:
+        raise ValueError(
+            f"The model, which has {slots.describe()}, keeps {', '.join(empty[:3])} as a buffer. "
+            "No weights come for it, and what __init__ computed for it has no memory. Compute it "
+            "in forward, or keep it as a plain attribute that forward fills."
+        )
