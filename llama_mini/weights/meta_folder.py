@@ -68,16 +68,6 @@ class MetaFolder(Checkpoint):
     def part(
         self, name: str, device: torch.device, axis: int | None, index: int, count: int
     ) -> Tensor:
-        each, left = divmod(len(self._shards), count)
-        if axis is None or axis != meta.shard_axis(name) or left:
-            return super().part(name, device, axis, index, count)
-        # Whole shards make the part: the others are not read.
-        shards = self._shards[index * each : (index + 1) * each]
-        return meta.merge_shards(name, [to_device(shard[name], device) for shard in shards])
-
-    def part(
-        self, name: str, device: torch.device, axis: int | None, index: int, count: int
-    ) -> Tensor:
         """As in `Checkpoint`; only the shards are read in which some of the part lies."""
         if axis is None:
             return self.tensor(name, device)
