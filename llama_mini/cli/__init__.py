@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from llama_mini.cli import data, training
+from llama_mini.cli import data, loading, plan, training
 
 app = typer.Typer(
     name="llama-mini",
@@ -27,6 +27,8 @@ def doctor() -> None:
 
 app.command()(training.train)
 app.command()(training.generate)
+app.command()(loading.load)
+app.command()(plan.plan)
 app.add_typer(data.app, name="data")
 
 

@@ -22,12 +22,13 @@ from torch._subclasses.fake_tensor import (
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from llama_mini import model as architecture
 from llama_mini import slots
 from llama_mini.cache import KVCache
 from llama_mini.config import ModelConfig
+from llama_mini.plan.precisions import dtype_of
 from llama_mini.training import precision as number_formats
 from llama_mini.training.loss import next_token_loss
+from llama_mini.weights.empty import empty_model
 
 
 class PeakBytes(TorchDispatchMode):
@@ -63,7 +64,7 @@ class PeakBytes(TorchDispatchMode):
 
 
 def decoding_bytes(
-    config: ModelConfig, dtype: torch.dtype, batch: int, n_queries: int, n_keys: int
+    config: ModelConfig, precision: str, batch: int, n_queries: int, n_keys: int
 ) -> int:
     """The most that one call allocates beyond weights and cache, when it computes n_queries
     positions of each sequence, the last of n_keys in the cache.
@@ -72,18 +73,19 @@ def decoding_bytes(
     float32 logits (batch, n_queries, vocab). Blocks free what they allocate, so depth is no matter.
     """
     one_block = replace(config, n_layers=1, max_seq_len=max(config.max_seq_len, n_keys))
-    return _decoding_bytes(one_block, dtype, batch, n_queries, n_keys, _components())
+    return _decoding_bytes(one_block, precision, batch, n_queries, n_keys, _components())
 
 
-def training_bytes(config: ModelConfig, dtype: torch.dtype, batch: int, seq: int) -> int:
+def training_bytes(config: ModelConfig, precision: str, batch: int, seq: int) -> int:
     """The most that forward and backward hold beyond weights and gradients, without checkpointing.
 
-    Weights are float32; dtype is that of the matrix products, as in `llama_mini.training`. Every
-    block keeps what its backward pass needs, so what a block more adds is counted n_layers times.
+    Weights are float32; precision is that of the matrix products, as in `llama_mini.training`.
+    Every block keeps what its backward pass needs, so what one block more adds is counted n_layers
+    times.
     """
     shape = replace(config, max_seq_len=max(config.max_seq_len, seq))
     few, more = (
-        _training_bytes(replace(shape, n_layers=n), dtype, batch, seq, _components())
+        _training_bytes(replace(shape, n_layers=n), precision, batch, seq, _components())
         for n in (2, 3)
     )
     return few + (config.n_layers - 2) * (more - few)
@@ -97,15 +99,15 @@ def _components() -> tuple[Any, ...]:
 @lru_cache(maxsize=512)
 def _decoding_bytes(
     config: ModelConfig,
-    dtype: torch.dtype,
+    precision: str,
     batch: int,
     n_queries: int,
     n_keys: int,
     components: tuple[Any, ...],
 ) -> int:
     with _without_memory():
-        model = _model(config, dtype)
-        cache = KVCache(config, batch, n_keys, dtype=dtype)
+        model = _model(config, precision)
+        cache = KVCache(config, batch, n_keys, dtype=dtype_of(precision))
         cache.advance(n_keys - n_queries)
         tokens = torch.zeros(batch, n_queries, dtype=torch.int64)
         with torch.no_grad(), PeakBytes() as counted:
@@ -115,10 +117,11 @@ def _decoding_bytes(
 
 @lru_cache(maxsize=64)
 def _training_bytes(
-    config: ModelConfig, dtype: torch.dtype, batch: int, seq: int, components: tuple[Any, ...]
+    config: ModelConfig, precision: str, batch: int, seq: int, components: tuple[Any, ...]
 ) -> int:
+    dtype = number_formats.choose(precision, torch.device("cpu"))
     with _without_memory():
-        model = _model(config, torch.float32)
+        model = _model(config, "fp32")
         for parameter in model.parameters():
             parameter.grad = torch.empty_like(parameter)
         tokens = torch.zeros(batch, seq, dtype=torch.int64)
@@ -143,9 +146,8 @@ def _without_memory() -> Iterator[None]:
         ) from error
 
 
-def _model(config: ModelConfig, dtype: torch.dtype) -> nn.Module:
-    with torch.device("meta"):
-        model = architecture.Transformer(config)
+def _model(config: ModelConfig, precision: str) -> nn.Module:
+    model, dtype = empty_model(config), dtype_of(precision)
     for name, parameter in list(model.named_parameters()):
         owner, _, leaf = name.rpartition(".")
         empty = nn.Parameter(torch.empty(parameter.shape, dtype=dtype, device="cpu"))
