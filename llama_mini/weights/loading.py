@@ -105,8 +105,7 @@ def read(
         raise ValueError(
             f"precision must be {', '.join(PRECISIONS)}, or None for as stored; got {precision!r}."
         )
-    device = torch.device(device)
-    _demand_device(device)
+    device = find_device(device)
     checkpoint = open_checkpoint(path)
     tokenizer = checkpoint.tokenizer()
     model = empty_model(checkpoint.config)
@@ -171,17 +170,19 @@ def _demand_same_tensors(checkpoint: Checkpoint, model: nn.Module) -> None:
         )
 
 
-def _demand_device(device: torch.device) -> None:
-    """Say that a device is not there before the first gigabyte is read."""
-    if device.type in ("cpu", "meta"):
-        return
-    kind = getattr(torch, device.type, None)
-    if kind is None or not kind.is_available():
-        there = [name for name in ("cuda", "mps") if getattr(torch, name).is_available()]
+def find_device(device: str | torch.device) -> torch.device:
+    """The device of that name. Raises ValueError if this machine does not have it."""
+    try:
+        found = torch.device(device)
+    except RuntimeError:
+        found = None
+    there = ["cpu", *(name for name in ("cuda", "mps") if getattr(torch, name).is_available())]
+    if found is None or found.type not in (*there, "meta"):
         raise ValueError(
-            f"This machine has no {device.type} device that this PyTorch can use; it has "
-            f"{', '.join(['cpu', *there])}."
+            f"This machine has no device {str(device)!r} that this PyTorch can use; it has "
+            f"{', '.join(there)}."
         )
+    return found
 
 
 def _wait_for(device: torch.device) -> None:

@@ -1,0 +1,98 @@
+"""`llama-mini load`."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from llama_mini.cli.common import explained, use_overlay
+
+if TYPE_CHECKING:
+    from llama_mini.weights.loading import Loaded
+    from llama_mini.weights.memory import PeakMemory
+
+
+def load(
+    path: Annotated[
+        Path, typer.Argument(help="A folder, a .gguf file, or a name such as smollm2.")
+    ],
+    device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
+    precision: Annotated[
+        str | None,
+        typer.Option(help="fp32, bf16, fp16, int8 or int4 (default: as stored)."),
+    ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Compare every file with its checksum first.")
+    ] = False,
+    prompt: Annotated[str | None, typer.Option(help="A text to continue.")] = None,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="At most so many.")] = 64,
+    temperature: Annotated[float, typer.Option(min=0, help="0 always takes the likeliest.")] = 0.0,
+    seed: Annotated[int, typer.Option(help="Of the draws, above temperature 0.")] = 0,
+    overlay: Annotated[bool, typer.Option(help="Run on your passed components.")] = True,
+) -> None:
+    """Load weights in any known format, say what they are, and continue a text.
+
+    PATH is a folder as Meta released them (params.json, checklist.chk and
+    consolidated.00.pth …: 7B has one shard, 13B two, 30B four, 65B eight), a
+    Hugging Face folder, a GGUF file, or a run of llama-mini train. Shards are
+    merged tensor by tensor on their way to the device: one GPU takes any
+    number of them, and the host never holds the model.
+
+    llama-mini load 13B --device cuda --precision bf16 --prompt "The river"
+
+    Shards that were swapped have equal shapes; only --verify finds them.
+    Before a download of gigabytes, llama-mini plan says whether it will fit.
+    """
+    with explained():
+        use_overlay(overlay)
+        from llama_mini.training.sample import stream_text
+        from llama_mini.weights.loading import find_device, read
+        from llama_mini.weights.memory import PeakMemory
+
+        try:
+            with PeakMemory(find_device(device)) as memory:
+                loaded = read(path, device, precision, verify=verify)
+        except KeyboardInterrupt:
+            typer.echo("\nStopped; nothing was changed.", err=True)
+            raise typer.Exit(130) from None
+        typer.echo(_describe(path, loaded, memory, device))
+        if prompt is None:
+            return
+        if loaded.tokenizer is None:
+            raise ValueError(
+                "A prompt needs a tokenizer, and none came with these weights. Put tokenizer.model "
+                f"into {path}."
+            )
+        typer.echo()
+        pieces = stream_text(
+            loaded.model, loaded.tokenizer, prompt, max_new_tokens, temperature, seed=seed
+        )
+        for piece in pieces:
+            typer.echo(piece, nl=False)
+            sys.stdout.flush()
+        typer.echo()
+
+
+def _describe(path: Path, loaded: "Loaded", memory: "PeakMemory", device: str) -> str:
+    """What was loaded, in a few lines."""
+    config = loaded.model.config
+    n_parameters = sum(parameter.numel() for parameter in loaded.model.parameters())
+    dtypes = {str(p.dtype).removeprefix("torch.") for p in loaded.model.parameters()}
+    heads = f"{config.n_heads} heads"
+    if config.kv_heads != config.n_heads:
+        heads += f" ({config.kv_heads} for keys and values)"
+    lines = [
+        f"{path}: {loaded.what}",
+        f"{n_parameters:,} parameters in {', '.join(sorted(dtypes))}: dim {config.dim}, "
+        f"{config.n_layers} layers, {heads}, {config.vocab_size:,} tokens, "
+        f"context {config.max_seq_len}, norm_eps {config.norm_eps:g}",
+        f"{loaded.bytes_read / 1e9:.2f} GB in {loaded.seconds:.1f} s "
+        f"({loaded.bytes_read / max(loaded.seconds, 1e-9) / 1e9:.2f} GB/s) to {device}",
+    ]
+    if memory.host_bytes is not None:
+        peaks = f"{memory.host_bytes / 1e9:.2f} GB of the host's own"
+        if memory.device_bytes is not None:
+            peaks += f", {memory.device_bytes / 1e9:.2f} GB on the device"
+        lines.append(f"Peak memory: {peaks}")
+    return "\n".join([*lines, *(f"{note[:1].upper()}{note[1:]}." for note in loaded.notes)])
