@@ -84,6 +84,13 @@ class ByteLevelTokenizer:
         self._check(int(token))
         return self._backend.id_to_token(int(token))
 
+    def save(self, path: Path) -> None:
+        """Write it as the `tokenizer.json` of a Hugging Face folder."""
+        # There, special tokens are found in text, unless the reader asks for something else.
+        backend = type(self._backend).from_str(self._backend.to_str())
+        backend.add_special_tokens(list(self.special_tokens))
+        backend.save(str(path))
+
     def _check(self, token: int) -> None:
         if not 0 <= token < self.vocab_size:
             raise IndexError(
@@ -130,12 +137,18 @@ def from_vocabulary(
 
 
 def from_json(
-    path: Path, *, bos: str | None = None, eos: str | None = None, chat_template: str | None = None
+    path: Path,
+    *,
+    bos: str | None = None,
+    eos: str | None = None,
+    begins: bool | None = None,
+    chat_template: str | None = None,
 ) -> ByteLevelTokenizer:
     """A tokenizer from the `tokenizer.json` of a Hugging Face folder.
 
-    bos, eos: the pieces a text begins and ends with, None for neither. Raises FileNotFoundError if
-    the file is missing, ValueError if it is not such a file or lacks these pieces.
+    bos, eos: the pieces a text begins and ends with, None for neither. begins: whether texts do
+    begin with bos; None: if the file's own template has it so. Raises FileNotFoundError if the file
+    is missing, ValueError if it is not such a file or lacks these pieces.
     """
     tokenizers = _library()
     if not path.is_file():
@@ -155,10 +168,13 @@ def from_json(
         for number, token in backend.get_added_tokens_decoder().items()
         if token.special
     }
+    bos_id = _id(backend, bos, path)
+    if begins is None:
+        begins = backend.encode("", add_special_tokens=True).ids[:1] == [bos_id]
     return ByteLevelTokenizer(
         backend,
         specials,
-        bos_id=_id(backend, bos, path),
+        bos_id=bos_id if begins else NONE,
         eos_id=_id(backend, eos, path),
         chat_template=chat_template,
     )

@@ -1,11 +1,13 @@
 """Hugging Face's names and row order for LLaMA's parameters, and Meta's for the same ones."""
 
 import re
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from llama_mini import rope
+from llama_mini.config import ModelConfig
 
 # What Hugging Face calls the layers around the blocks, and those of a block.
 _AROUND = ("model.embed_tokens", "model.norm", "lm_head")
@@ -70,23 +72,31 @@ def huggingface_name(name: str) -> str:
     raise ValueError(f"The model has no parameter {name!r}, so Hugging Face has no name for it.")
 
 
-def meta_rows(n_rows: int, n_heads: int) -> Tensor:
-    """Which row of Hugging Face's query or key projection each row of Meta's is.
+def to_meta(name: str, tensor: Tensor, config: ModelConfig) -> Tensor:
+    """A tensor of Hugging Face's with its rows in Meta's order; `name` is Meta's.
 
-    → (n_rows,) int64, for `weight.index_select(0, rows)`. The conversion of `rope` only moves rows,
-    so that where it moves row numbers says it all; they are exact in float32 up to 2^24.
+    Only the query and key projections differ; any other tensor is returned as it is.
     """
-    return _numbers(rope.half_to_interleaved(_column(n_rows), n_heads))
+    heads = _rotated_heads(name, config)
+    return tensor if heads is None else _move_rows(tensor, rope.half_to_interleaved, heads)
 
 
-def huggingface_rows(n_rows: int, n_heads: int) -> Tensor:
-    """Which row of Meta's query or key projection each row of Hugging Face's is, as `meta_rows`."""
-    return _numbers(rope.interleaved_to_half(_column(n_rows), n_heads))
+def to_huggingface(name: str, tensor: Tensor, config: ModelConfig) -> Tensor:
+    """A tensor of Meta's with its rows in Hugging Face's order, the inverse of `to_meta`."""
+    heads = _rotated_heads(name, config)
+    return tensor if heads is None else _move_rows(tensor, rope.interleaved_to_half, heads)
 
 
-def _column(n_rows: int) -> Tensor:
-    return torch.arange(n_rows, dtype=torch.float32)[:, None]
+def _rotated_heads(name: str, config: ModelConfig) -> int | None:
+    """How many heads the rows of a projection that RoPE rotates make; None for other tensors."""
+    if name.endswith(".attention.wq.weight"):
+        return config.n_heads
+    return config.kv_heads if name.endswith(".attention.wk.weight") else None
 
 
-def _numbers(column: Tensor) -> Tensor:
-    return column[:, 0].long()
+def _move_rows(weight: Tensor, convert: Callable[[Tensor, int], Tensor], n_heads: int) -> Tensor:
+    # The conversion is done to a column of row numbers (exact in float32 up to 2^24), and the rows
+    # follow: gathering whole rows is several times as fast as a copy along permuted axes.
+    numbers = torch.arange(len(weight), dtype=torch.float32)[:, None]
+    rows = convert(numbers, n_heads)[:, 0].long()
+    return weight.index_select(0, rows.to(weight.device))

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from llama_mini import feedforward
 from llama_mini.config import ModelConfig
 from llama_mini.weights.json_file import parse_object
@@ -72,11 +74,16 @@ def parse_config(data: bytes, path: Path) -> ModelConfig:
     return config
 
 
-def config_values(config: ModelConfig, dtype: str) -> dict[str, Any]:
+def config_values(
+    config: ModelConfig, dtype: torch.dtype, tokenizer: Any | None = None
+) -> dict[str, Any]:
     """What config.json says of a config, for transformers before and since version 5.
 
-    dtype: of the stored weights, such as "bfloat16".
+    dtype: of the stored weights. tokenizer: tells which tokens begin and end a text; without one it
+    is 1 and 2, as in LLaMA.
     """
+    precision = str(dtype).removeprefix("torch.")
+    begin, end = (1, 2) if tokenizer is None else (tokenizer.bos_id, tokenizer.eos_id)
     return {
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
@@ -96,8 +103,10 @@ def config_values(config: ModelConfig, dtype: str) -> dict[str, Any]:
         "hidden_act": "silu",
         "attention_bias": False,
         "mlp_bias": False,
-        "torch_dtype": dtype,  # before version 5
-        "dtype": dtype,  # since
+        "bos_token_id": None if begin < 0 else begin,
+        "eos_token_id": None if end < 0 else end,
+        "torch_dtype": precision,  # before version 5
+        "dtype": precision,  # since
     }
 
 

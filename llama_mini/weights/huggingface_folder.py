@@ -1,23 +1,24 @@
 """Reads Hugging Face's folders: config.json, and safetensors in one file or in indexed shards."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from llama_mini import slots
 from llama_mini.config import ModelConfig
-from llama_mini.tokenizer.sentencepiece import Tokenizer
 from llama_mini.weights import huggingface
 from llama_mini.weights.checkpoint import Checkpoint, Entry
 from llama_mini.weights.huggingface_config import parse_config
+from llama_mini.weights.huggingface_tokenizer import read_tokenizer, tokenizer_notes
 from llama_mini.weights.json_file import read_small
 from llama_mini.weights.safetensors_file import SafetensorsFile
 from llama_mini.weights.safetensors_index import INDEX, SINGLE, open_files
 from llama_mini.weights.shapes import parameter_shapes
 from llama_mini.weights.transfer import to_device
 
-CONFIG, TOKENIZER = "config.json", "tokenizer.model"
+CONFIG = "config.json"
 
 _Place = tuple[SafetensorsFile, str]  # the file that holds a parameter, and its name there
 _EMBEDDINGS, _HEAD = "tok_embeddings.weight", "output.weight"
@@ -51,43 +52,20 @@ class HuggingFaceFolder(Checkpoint):
         self.what = (
             f"a Hugging Face folder of {len(files)} safetensors file{'s' * (len(files) > 1)}"
         )
-        self._rows: dict[str, Tensor] = {}
-        self.notes = (*self._mixed_dtypes(), *self._without_tokenizer())
+        self.notes = (*self._mixed_dtypes(), *tokenizer_notes(self.folder))
 
     def tensor(self, name: str, device: torch.device) -> Tensor:
         file, theirs = self._places[name]
-        tensor = to_device(file.view(theirs), device)
-        layer = name.split(".")[-2]
-        if layer not in ("wq", "wk"):
-            return tensor
-        if layer not in self._rows:
-            heads = self.config.n_heads if layer == "wq" else self.config.kv_heads
-            self._rows[layer] = huggingface.meta_rows(len(tensor), heads)
-        return tensor.index_select(0, self._rows[layer].to(device))
+        return huggingface.to_meta(name, to_device(file.view(theirs), device), self.config)
 
-    def tokenizer(self) -> Tokenizer | None:
-        path = self.folder / TOKENIZER
-        if not path.is_file():
-            return None
-        tokenizer = Tokenizer(path)
-        if tokenizer.vocab_size != self.config.vocab_size:
-            raise ValueError(
-                f"{path} has {tokenizer.vocab_size:,} tokens and the model "
-                f"{self.config.vocab_size:,}: it is another model's tokenizer. Put the one that "
-                f"came with these weights into {self.folder}."
-            )
-        return tokenizer
+    def tokenizer(self) -> Any | None:
+        return read_tokenizer(self.folder, self.config.vocab_size)
 
     def _mixed_dtypes(self) -> tuple[str, ...]:
         dtypes = {str(entry.dtype).removeprefix("torch.") for entry in self.entries.values()}
         if len(dtypes) == 1:
             return ()
         return (f"stored as {', '.join(sorted(dtypes))}: name one precision to compute in",)
-
-    def _without_tokenizer(self) -> tuple[str, ...]:
-        if (self.folder / TOKENIZER).is_file():
-            return ()
-        return (f"no tokenizer: {self.folder} has no {TOKENIZER}",)
 
 
 def _read_config(folder: Path) -> ModelConfig:
