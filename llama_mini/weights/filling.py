@@ -8,8 +8,17 @@ from llama_mini import slots
 from llama_mini.weights import transfer
 from llama_mini.weights.casting import cast
 from llama_mini.weights.checkpoint import Checkpoint
+from llama_mini.weights.quantized_linear import QuantizedLinear
 
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+# What a precision casts to; with int8 and int4, that which stays a number: embeddings and norms.
+PRECISIONS = {
+    "fp32": torch.float32,
+    "bf16": torch.bfloat16,
+    "fp16": torch.float16,
+    "int8": torch.bfloat16,
+    "int4": torch.bfloat16,
+}
+QUANTIZED = ("int8", "int4")
 
 
 def fill(
@@ -37,9 +46,17 @@ def fill(
 
 
 def place(model: nn.Module, name: str, tensor: Tensor, precision: str | None) -> None:
-    """Make a tensor the model's parameter of that name, in the precision asked for."""
+    """Make a tensor the model's parameter of that name, in the precision asked for.
+
+    A projection that is to be quantised becomes a `QuantizedLinear` instead, on the device where
+    the tensor is; so no more than one of them is there in 16 bits at any time.
+    """
     dtype = tensor.dtype if precision is None else PRECISIONS[precision]
     owner, _, leaf = name.rpartition(".")
+    if precision in QUANTIZED and tensor.ndim == 2 and name != "tok_embeddings.weight":
+        layer = QuantizedLinear.from_weight(tensor, precision, dtype=dtype)
+        model.set_submodule(owner, layer)
+        return
     setattr(model.get_submodule(owner), leaf, nn.Parameter(cast(name, tensor, dtype)))
 
 
