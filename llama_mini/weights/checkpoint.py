@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from llama_mini.config import ModelConfig
+from llama_mini.weights.transfer import to_device
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,20 @@ class Checkpoint(ABC):
 
         On the CPU it may be a view of the mapped file, so that reading it copies nothing.
         """
+
+    def part(
+        self, name: str, device: torch.device, axis: int | None, index: int, count: int
+    ) -> Tensor:
+        """Part `index` of `count` equal ones of a tensor, cut along `axis`; None: the whole.
+
+        It keeps nothing of the rest of the tensor in memory.
+        """
+        if axis is None:
+            return self.tensor(name, device)
+        whole = self.tensor(name, torch.device("cpu"))
+        size = whole.shape[axis] // count
+        part = whole.narrow(axis, index * size, size)
+        return to_device(part.clone(memory_format=torch.contiguous_format), device)
 
     @abstractmethod
     def tokenizer(self) -> Any | None:

@@ -1,6 +1,7 @@
 """A model without numbers, to be filled from a checkpoint."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -13,8 +14,15 @@ from llama_mini.config import ModelConfig
 
 def empty_model(config: ModelConfig) -> architecture.Transformer:
     """A Transformer on the meta device: shapes and dtypes, and no memory behind them."""
-    with torch.device("meta"), _NothingToDraw():
+    with without_memory():
         return architecture.Transformer(config)
+
+
+@contextmanager
+def without_memory() -> Iterator[None]:
+    """Modules built inside are on the meta device, and no numbers are drawn for them."""
+    with torch.device("meta"), _NothingToDraw():
+        yield
 
 
 class _NothingToDraw(TorchFunctionMode):

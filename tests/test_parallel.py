@@ -1,0 +1,101 @@
+"""Tensor parallelism: two and four real processes against one, on the CPU through gloo."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from llama_mini import parallel
+from llama_mini.config import CONFIGS, ModelConfig
+from llama_mini.model import Transformer
+from llama_mini.weights.meta_folder import MetaFolder
+from llama_mini.weights.meta_writer import write_meta
+
+TESTS = Path(__file__).parent
+# The widest sums of the models in split_over_processes.py, and how many there are in a row.
+WIDTH, SUMS = 128, 8
+
+
+def torchrun(processes: int, *command: str, folder: Path) -> str:
+    """What a command prints that runs in so many processes."""
+    environment = os.environ | {
+        "PYTHONPATH": str(TESTS),
+        "LLAMA_MINI_HOME": str(folder / "home"),
+        "OMP_NUM_THREADS": "1",
+    }
+    run = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    done = subprocess.run(
+        [sys.executable, *run, *command], capture_output=True, text=True, env=environment
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+@pytest.mark.parametrize("processes", [2, 4])
+def test_processes_compute_together_what_one_computes_alone(processes, tmp_path):
+    script = str(TESTS / "split_over_processes.py")
+    torchrun(processes, script, str(tmp_path), folder=tmp_path)
+    results = json.loads((tmp_path / "results.json").read_text())
+    # Two processes also run every correct way to write a layer that the casebooks know.
+    assert len(results) >= (15 if processes == 2 else 1)
+    refused = {name: results.pop(name) for name, v in list(results.items()) if isinstance(v, str)}
+    # This one reads rows of a weight of which each process has some columns.
+    assert refused.keys() <= {"transformer: layers appended, embedding by index"}
+    assert all("must call its parts" in sentence for sentence in refused.values())
+    for name, found in results.items():
+        # A sum of n terms in another order moves by n · eps of the terms' size at most.
+        allowed = SUMS * WIDTH * torch.finfo(torch.float32).eps * found["largest_logit"]
+        assert found["difference"] <= allowed, name
+        assert found["cached_heads"] == (1 if "grouped" in name else 4 // processes), name
+    for name in results.keys() & {"llama1", "grouped and tied"}:
+        found = results[name]
+        assert found["greedy_equal"] and found["drawn_equal"] and found["equal_on_every_rank"]
+        assert found["share_of_the_matrices"] == 1 / processes
+
+
+@pytest.fixture(scope="module")
+def weights():
+    torch.manual_seed(0)
+    config = ModelConfig(dim=48, n_layers=2, n_heads=12, vocab_size=48, multiple_of=12)
+    return config, dict(Transformer(config).state_dict())
+
+
+@pytest.mark.parametrize("n_shards", [1, 2, 3, 4])
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 6])
+def test_any_number_of_shards_goes_onto_any_number_of_processes(tmp_path, weights, n_shards, count):
+    config, tensors = weights
+    folder = write_meta(
+        tmp_path / "m", config, tensors.items(), n_shards=n_shards, dtype=torch.float32
+    )
+    checkpoint = MetaFolder(folder)
+    for name, axis in (("layers.1.attention.wq.weight", 0), ("layers.0.feed_forward.w2.weight", 1)):
+        for index, expected in enumerate(tensors[name].chunk(count, dim=axis)):
+            part = checkpoint.part(name, torch.device("cpu"), axis, index, count)
+            assert torch.equal(part, expected)
+            assert part.is_contiguous()
+
+
+@pytest.mark.parametrize(
+    ("config", "processes", "said"),
+    [
+        (CONFIGS["30B"], 8, "52 query heads do not divide over 8 processes. .* 1, 2, 4, 13, 26"),
+        (
+            ModelConfig(dim=64, n_layers=1, n_heads=8, n_kv_heads=2),
+            4,
+            "2 key/value heads do not divide over 4 processes",
+        ),
+    ],
+)
+def test_heads_that_do_not_divide_are_refused(config, processes, said):
+    with pytest.raises(ValueError, match=said):
+        parallel.demand_even(config, processes)
+
+
+def test_a_mesh_without_torchrun_is_refused(monkeypatch):
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    with pytest.raises(ValueError, match="torchrun --nproc-per-node"), parallel.processes():
+        pass
