@@ -52,10 +52,13 @@ def plan(
 ) -> None:
     """Say what a model will take before you load it, and whether it fits.
 
-    Weights are parameters times bits. The KV cache grows with every position of every sequence.
-    Activations come and go: the most is taken while the prompt goes through in one piece, so a
-    shorter --prompt takes less. Decoding cannot be faster than weights and cache can be read from
-    memory. In training, gradients and the optimizer's moments come to it: 16 bytes a parameter.
+    Weights take parameters times bits, the KV cache more with every position.
+
+    Activations come and go. A long prompt takes the most; see --prompt.
+
+    Decoding reads weights and cache for every token: bandwidth bounds it.
+
+    Training adds gradients and AdamW's moments: 16 bytes a parameter.
 
     \b
     What fits where:       llama-mini plan

@@ -43,7 +43,7 @@ DEVICES: Mapping[str, Device] = {
     "RTX 4090": Device("RTX 4090 24 GB", 24 * GB, 1.008e12, PCIE4),
     "RTX 3090": Device("RTX 3090 24 GB", 24 * GB, 0.936e12, PCIE4),
     # Two channels of DDR4-3200, 8 bytes wide: 2 · 8 · 3.2e9 bytes a second.
-    "laptop": Device("laptop with 16 GB of DDR4", 16 * GB, 51.2e9, kind="cpu"),
+    "laptop": Device("laptop 16 GB", 16 * GB, 51.2e9, kind="cpu"),
 }
 
 

@@ -12,18 +12,26 @@ from llama_mini.plan.plans import Plan, plan_decoding, plan_training
 SHORTEST_CONTEXT = 128
 
 
-def verdict(plan: Plan, device: Device) -> str:
-    """In a sentence: fits or not, by how much, and what would."""
-    where = f"{plan.n_devices} × {device.name}" if plan.n_devices > 1 else device.name
-    each = " each" if plan.n_devices > 1 else ""
+def room(plan: Plan, device: Device) -> str:
+    """In a sentence: fits or not, and by how much."""
+    several = plan.n_devices > 1
+    where = f"{plan.n_devices} × {device.name}" if several else device.name
+    each = " each" if several else ""
     if device.memory_bytes is None:
         return f"It takes {in_words(plan.total)}{each}; nobody knows how much {where} has."
     spare = device.memory_bytes - plan.total
-    room = f"{in_words(plan.total)} of {in_words(device.memory_bytes)}{each}"
-    if spare >= 0:
-        return f"It fits {where}: {room}, {in_words(spare)} to spare."
+    sum_of = f"{in_words(plan.total)} of {in_words(device.memory_bytes)}{each}"
+    if spare < 0:
+        return f"It does not fit on {where}: {sum_of}, {in_words(-spare)} too much."
+    return f"It fits on {where}: {sum_of}, {in_words(spare)} to spare."
+
+
+def verdict(plan: Plan, device: Device) -> str:
+    """Fits or not, by how much, and if it does not, the nearest plans that would."""
+    if plan.fits(device) is not False:
+        return room(plan, device)
     near = "; ".join(what_would_fit(plan, device)) or "nothing in the table"
-    return f"It does not fit {where}: {room}, {in_words(-spare)} too much. What would fit: {near}."
+    return f"{room(plan, device)} What would fit: {near}."
 
 
 def what_would_fit(plan: Plan, device: Device) -> Iterator[str]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from llama_mini import model as architecture
 from llama_mini.config import CONFIGS
 from llama_mini.plan import precisions
-from llama_mini.plan.amounts import in_words
+from llama_mini.plan.amounts import in_words, three_digits
 from llama_mini.plan.devices import Device
 from llama_mini.plan.fitting import devices_needed, verdict
 from llama_mini.plan.plans import DISK_BYTES_PER_SECOND, Plan, plan_decoding
@@ -37,7 +37,7 @@ def overview(devices: Mapping[str, Device], context: int = 2048, batch: int = 1)
     are needed, or that its heads do not divide.
     """
     known = {key: device for key, device in devices.items() if device.memory_bytes is not None}
-    memory = [in_words(device.memory_bytes).replace(".0 ", " ") for device in known.values()]
+    memory = [in_words(device.memory_bytes) for device in known.values()]
     rows = [("", "", "", *known), ("", "", "takes", *memory)]
     for name in RELEASED:
         for precision in precisions.known():
@@ -91,7 +91,7 @@ def _loading(
     seconds = plan.load_seconds(device, rate)
     assumed = "" if disk_bytes_per_second else ", which is assumed"
     how = f"at least, from a disk that reads {in_words(rate)}/s{assumed}"
-    return "loading", f"{_three_digits(seconds)} s", how
+    return "loading", f"{three_digits(seconds)} s", how
 
 
 def _decoding(plan: Plan, device: Device) -> Iterator[tuple[str, str, str]]:
@@ -99,11 +99,7 @@ def _decoding(plan: Plan, device: Device) -> Iterator[tuple[str, str, str]]:
     if speed is not None:
         bandwidth = f"{in_words(device.bytes_per_second * plan.n_devices)}/s"
         how = f"at most: each step reads weights and full cache, at {bandwidth}"
-        yield "decoding", f"{_three_digits(speed)} tokens/s", how
-
-
-def _three_digits(value: float) -> str:
-    return f"{value:,.{0 if value >= 100 else 1 if value >= 10 else 2}f}"
+        yield "decoding", f"{three_digits(speed)} tokens/s", how
 
 
 def _aligned(rows: Sequence[Sequence[str]], right: Set[int]) -> list[str]:
