@@ -41,10 +41,10 @@ def write_meta(
     with files.atomic_folder(folder) as partial:
         names = [shard_name(index) for index in range(n_shards)]
         with ExitStack() as stack:
-            writers = [
-                PthWriter(stack.enter_context((partial / name).open("wb")), Path(name).stem)
-                for name in names
-            ]
+            writers = []
+            for name in names:
+                file = stack.enter_context((partial / name).open("wb"))
+                writers.append(stack.enter_context(PthWriter(file, Path(name).stem)))
             _write_shards(writers, config, tensors, dtype)
         (partial / "params.json").write_text(params_text(config), encoding="utf-8")
         listed = [*names, "params.json"]
@@ -106,4 +106,3 @@ def _write_shards(
     for writer in writers:
         for place in layers if len(writers) == 1 else [""]:
             writer.add(f"{place}rope.freqs", freqs)
-        writer.close()

@@ -5,7 +5,9 @@ import pickle
 import sys
 import zipfile
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass
+from types import TracebackType
 from typing import IO, Any
 
 import torch
@@ -32,7 +34,8 @@ class _Stored:
 class PthWriter:
     """Writes a `.pth` file tensor by tensor, so that no more than one need be in memory.
 
-    file: open for writing bytes. `torch.load` reads the result, mapped or not. Call `close` last.
+    file: open for writing bytes. Used in a `with` block, at whose end the file is complete, and
+    `torch.load` reads it, mapped or not.
     """
 
     def __init__(self, file: IO[bytes], name: str = "archive") -> None:
@@ -54,14 +57,29 @@ class PthWriter:
         self._stored[name] = _Stored(record, numbers.dtype, tuple(numbers.shape))
         self._write(f"data/{record}", memoryview(numbers.reshape(-1).view(torch.uint8).numpy()))
 
-    def close(self) -> None:
-        """Write what says where each tensor lies; the file is complete then."""
+    def __enter__(self) -> "PthWriter":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self._say_where_each_lies()
+            self._archive.close()
+        else:
+            # A file that will be thrown away is closed too, or the archive tries again later.
+            with suppress(OSError, ValueError):
+                self._archive.close()
+
+    def _say_where_each_lies(self) -> None:
         pickled = io.BytesIO()
         _TensorPickler(pickled, protocol=2).dump(self._stored)
         self._write("data.pkl", pickled.getbuffer())
         self._write("byteorder", sys.byteorder.encode())
         self._write("version", b"3\n")
-        self._archive.close()
 
     def _write(self, name: str, data: "memoryview | bytes") -> None:
         record = zipfile.ZipInfo(f"{self._name}/{name}")
