@@ -46,7 +46,13 @@ def processes(device: str | torch.device = "cpu") -> Iterator[DeviceMesh]:
         )
     kind = torch.device(device).type
     if kind == "cuda":
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        rank, gpus = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+        if rank >= gpus:
+            raise ValueError(
+                f"Each process needs a GPU of its own, and this machine has {gpus}. "
+                f"Start {gpus or 'them with --device cpu'}."
+            )
+        torch.cuda.set_device(rank)
     mesh = init_device_mesh(kind, (int(os.environ["WORLD_SIZE"]),))
     try:
         yield mesh

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from llama_mini import parallel
+from llama_mini.cli import app
 from llama_mini.config import CONFIGS, ModelConfig
 from llama_mini.model import Transformer
+from llama_mini.tokenizer.sentencepiece import train_tokenizer
 from llama_mini.weights.meta_folder import MetaFolder
 from llama_mini.weights.meta_writer import write_meta
 
@@ -99,3 +102,18 @@ def test_a_mesh_without_torchrun_is_refused(monkeypatch):
     monkeypatch.delenv("LOCAL_RANK", raising=False)
     with pytest.raises(ValueError, match="torchrun --nproc-per-node"), parallel.processes():
         pass
+
+
+def test_the_command_continues_a_text_over_two_processes_as_over_one(tmp_path):
+    torch.manual_seed(0)
+    text = ["the river crossed the old bridge", "my neighbour painted a small garden"]
+    tokenizer = train_tokenizer(text, tmp_path / "tokenizer.model", vocab_size=290)
+    config = ModelConfig(dim=32, n_layers=2, n_heads=4, n_kv_heads=2, vocab_size=290)
+    tensors = Transformer(config).state_dict().items()
+    folder = write_meta(tmp_path / "m", config, tensors, tokenizer_file=tokenizer.path)
+    command = ["load", str(folder), "--precision", "fp32", "--prompt", "the river", "--no-overlay"]
+    alone = CliRunner().invoke(app, command)
+    together = torchrun(2, "-m", "llama_mini", *command, folder=tmp_path)
+    assert "in each of 2 processes" in together
+    assert together.splitlines()[-1] == alone.stdout.splitlines()[-1]
+    assert together.splitlines()[-1].startswith("the river")

@@ -1,9 +1,14 @@
 """What every command does: let the learner's code in, and turn errors into sentences."""
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from typing import TYPE_CHECKING
 
 import typer
+
+if TYPE_CHECKING:
+    from torch.distributed.device_mesh import DeviceMesh
 
 
 def use_overlay(wanted: bool) -> None:
@@ -32,3 +37,20 @@ def explained() -> Iterator[None]:
             message = error.strerror + (f": {error.filename}" if error.filename else "")
         typer.echo(f"Error: {message}", err=True)
         raise typer.Exit(1) from None
+
+
+@contextmanager
+def torchrun_mesh(device: str) -> Iterator["DeviceMesh | None"]:
+    """The processes of torchrun, of which the first alone prints; None where it started none."""
+    if os.environ.get("WORLD_SIZE", "1") == "1":
+        yield None
+        return
+    from llama_mini import parallel
+
+    with ExitStack() as stack:
+        mesh = stack.enter_context(parallel.processes(device))
+        if mesh.get_rank() != 0:
+            nowhere = stack.enter_context(open(os.devnull, "w", encoding="utf-8"))
+            stack.enter_context(redirect_stdout(nowhere))
+            stack.enter_context(redirect_stderr(nowhere))
+        yield mesh

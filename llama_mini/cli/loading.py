@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llama_mini.cli.common import explained, use_overlay
+from llama_mini.cli.common import explained, torchrun_mesh, use_overlay
 
 if TYPE_CHECKING:
     from llama_mini.weights.loading import Loaded
@@ -41,10 +41,13 @@ def load(
 
     llama-mini load 13B --device cuda --precision bf16 --prompt "The river"
 
+    Over two GPUs, each with half of every matrix:
+    torchrun --nproc-per-node 2 -m llama_mini load 13B --device cuda
+
     Shards that were swapped have equal shapes; only --verify finds them.
     Before a download of gigabytes, llama-mini plan says whether it will fit.
     """
-    with explained():
+    with explained(), torchrun_mesh(device) as mesh:
         use_overlay(overlay)
         from llama_mini.training.sample import stream_text
         from llama_mini.weights.loading import find_device, read
@@ -52,11 +55,11 @@ def load(
 
         try:
             with PeakMemory(find_device(device)) as memory:
-                loaded = read(path, device, precision, verify=verify)
+                loaded = read(path, device, precision, mesh=mesh, verify=verify)
         except KeyboardInterrupt:
             typer.echo("\nStopped; nothing was changed.", err=True)
             raise typer.Exit(130) from None
-        typer.echo(_describe(path, loaded, memory, device))
+        typer.echo(_describe(path, loaded, memory, device, 1 if mesh is None else mesh.size()))
         if prompt is None:
             return
         if loaded.tokenizer is None:
@@ -74,7 +77,9 @@ def load(
         typer.echo()
 
 
-def _describe(path: Path, loaded: "Loaded", memory: "PeakMemory", device: str) -> str:
+def _describe(
+    path: Path, loaded: "Loaded", memory: "PeakMemory", device: str, processes: int
+) -> str:
     """What was loaded, in a few lines."""
     config = loaded.model.config
     n_parameters = sum(parameter.numel() for parameter in loaded.model.parameters())
@@ -82,9 +87,10 @@ def _describe(path: Path, loaded: "Loaded", memory: "PeakMemory", device: str) -
     heads = f"{config.n_heads} heads"
     if config.kv_heads != config.n_heads:
         heads += f" ({config.kv_heads} for keys and values)"
+    each = f" in each of {processes} processes" if processes > 1 else ""
     lines = [
         f"{path}: {loaded.what}",
-        f"{n_parameters:,} parameters in {', '.join(sorted(dtypes))}: dim {config.dim}, "
+        f"{n_parameters:,} parameters{each} in {', '.join(sorted(dtypes))}: dim {config.dim}, "
         f"{config.n_layers} layers, {heads}, {config.vocab_size:,} tokens, "
         f"context {config.max_seq_len}, norm_eps {config.norm_eps:g}",
         f"{loaded.bytes_read / 1e9:.2f} GB in {loaded.seconds:.1f} s "
