@@ -242,7 +242,7 @@ def test_the_tokenizer_comes_along(model, tmp_path):
 
 def test_a_tokenizer_of_another_vocabulary_is_refused(model, tmp_path):
     path = write(tmp_path / "m.gguf", model, vocabulary=train_vocabulary(290))
-    with pytest.raises(ValueError, match="290 tokens in its vocabulary.*300 rows"):
+    with pytest.raises(ValueError, match=r"290 tokens in its vocabulary.*300 rows"):
         load(path)
 
 
