@@ -6,13 +6,9 @@ import torch
 
 from llama_mini.config import ModelConfig
 from llama_mini.weights import meta
-from llama_mini.weights.loading import PRECISIONS
+from llama_mini.weights.filling import PRECISIONS, becomes_quantized
+from llama_mini.weights.quantized_linear import quantized_bytes
 from llama_mini.weights.shapes import parameter_shapes
-
-
-def known() -> list[str]:
-    """The names of the precisions, widest first."""
-    return list(PRECISIONS)
 
 
 def dtype_of(precision: str) -> torch.dtype:
@@ -20,9 +16,17 @@ def dtype_of(precision: str) -> torch.dtype:
 
     Raises ValueError for a name that `load` does not know.
     """
-    if precision not in known():
-        raise ValueError(f"precision must be {', '.join(known())}; got {precision!r}.")
-    return PRECISIONS.get(precision, torch.bfloat16)
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision must be {', '.join(PRECISIONS)}; got {precision!r}.")
+    return PRECISIONS[precision]
+
+
+def name_of(dtype: torch.dtype) -> str:
+    """The name of the precision that has this dtype. Raises ValueError if none has."""
+    for name, known in PRECISIONS.items():
+        if known == dtype:
+            return name
+    raise ValueError(f"No precision is {dtype}; there are {', '.join(PRECISIONS)}.")
 
 
 def stored_bytes(config: ModelConfig, precision: str, n_devices: int = 1) -> int:
@@ -30,17 +34,10 @@ def stored_bytes(config: ModelConfig, precision: str, n_devices: int = 1) -> int
 
     The devices share what Meta cut over its shards; the norms are on each.
     """
-    itemsize = dtype_of(precision).itemsize
-    total = 0
+    dtype, total = dtype_of(precision), 0
     for name, shape in parameter_shapes(config):
-        size = math.prod(shape) * itemsize
+        size = math.prod(shape) * dtype.itemsize
+        if becomes_quantized(name, len(shape), precision):
+            size = quantized_bytes(shape, precision, dtype=dtype)
         total += size if meta.shard_axis(name) is None else size // n_devices
     return total
-
-
-def name_of(dtype: torch.dtype) -> str:
-    """The name of the precision that has this dtype. Raises ValueError if none has."""
-    for name, known_dtype in PRECISIONS.items():
-        if known_dtype == dtype:
-            return name
-    raise ValueError(f"Weights of {dtype} have no precision here; there are {', '.join(known())}.")

@@ -1,5 +1,7 @@
 """Giving a model that was built without memory its weights, tensor by tensor."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
@@ -53,11 +55,24 @@ def place(model: nn.Module, name: str, tensor: Tensor, precision: str | None) ->
     """
     dtype = tensor.dtype if precision is None else PRECISIONS[precision]
     owner, _, leaf = name.rpartition(".")
-    if precision in QUANTIZED and tensor.ndim == 2 and name != "tok_embeddings.weight":
+    if becomes_quantized(name, tensor.ndim, precision):
         layer = QuantizedLinear.from_weight(tensor, precision, dtype=dtype)
         model.set_submodule(owner, layer)
         return
     setattr(model.get_submodule(owner), leaf, nn.Parameter(cast(name, tensor, dtype)))
+
+
+def becomes_quantized(name: str, ndim: int, precision: str | None) -> bool:
+    """Whether a precision quantises the parameter of that name: matrices that multiply, no more.
+
+    The embeddings are looked up, a row at a time, and stay as they are; so tied ones do.
+    """
+    return precision in QUANTIZED and ndim == 2 and name != "tok_embeddings.weight"
+
+
+def is_projection(name: str, shape: Sequence[int]) -> bool:
+    """Whether a tensor is the weight of a linear layer, which is what int8 and int4 quantise."""
+    return len(shape) == 2 and name != "tok_embeddings.weight"
 
 
 def _demand_full(model: nn.Module) -> None:
