@@ -4,10 +4,10 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 
-from llama_mini.plan import precisions
 from llama_mini.plan.amounts import in_words
 from llama_mini.plan.devices import DEVICES, Device
 from llama_mini.plan.plans import Plan, plan_decoding, plan_training
+from llama_mini.weights.filling import PRECISIONS
 
 SHORTEST_CONTEXT = 128
 
@@ -41,7 +41,7 @@ def what_would_fit(plan: Plan, device: Device) -> Iterator[str]:
     if shorter := _first(device, _halved(plan, "context", SHORTEST_CONTEXT)):
         yield f"a context of {shorter.context:,} ({in_words(shorter.total)})"
     if not plan.training:
-        names = precisions.known()
+        names = list(PRECISIONS)
         narrower = names[names.index(plan.precision) + 1 :]
         if smaller := _first(device, (changed(plan, precision=name) for name in narrower)):
             yield f"{smaller.precision} ({in_words(smaller.total)})"

@@ -29,12 +29,17 @@ from llama_mini.plan.precisions import dtype_of
 from llama_mini.training import precision as number_formats
 from llama_mini.training.loss import next_token_loss
 from llama_mini.weights.empty import empty_model
+from llama_mini.weights.filling import QUANTIZED, becomes_quantized, place
+from llama_mini.weights.quantized_linear import Int4Linear, Int8Linear, group_size_for
+from llama_mini.weights.shapes import parameter_shapes
 
 
 class PeakBytes(TorchDispatchMode):
     """Counts the bytes that operations inside the block allocate: `peak` is the most at one time.
 
-    What was there before the block is not counted. Storage is counted, not tensors: a view is free.
+    What was there before the block is not counted, but counts down when it goes: a layer may put
+    its weight into another order and drop the first. Storage is counted, not tensors: a view is
+    free.
     """
 
     def __init__(self) -> None:
@@ -54,10 +59,11 @@ class PeakBytes(TorchDispatchMode):
     def _hold(self, storage: torch.UntypedStorage, is_new: bool) -> None:
         key = storage._cdata
         if key not in self._held:
-            self._held[key] = storage.nbytes() if is_new else 0
+            self._held[key] = storage.nbytes()
             weakref.finalize(storage, self._release, key)
-            self._now += self._held[key]
-            self.peak = max(self.peak, self._now)
+            if is_new:
+                self._now += storage.nbytes()
+                self.peak = max(self.peak, self._now)
 
     def _release(self, key: int) -> None:
         self._now -= self._held.pop(key)
@@ -110,8 +116,12 @@ def _decoding_bytes(
         cache = KVCache(config, batch, n_keys, dtype=dtype_of(precision))
         cache.advance(n_keys - n_queries)
         tokens = torch.zeros(batch, n_queries, dtype=torch.int64)
-        with torch.no_grad(), PeakBytes() as counted:
-            model(tokens, cache=cache)
+        with torch.no_grad():
+            if precision in QUANTIZED and n_queries < n_keys:
+                # The prompt came before, and has put the codes into the order of the kernels.
+                model(tokens[:, :1])
+            with PeakBytes() as counted:
+                model(tokens, cache=cache)
     return counted.peak
 
 
@@ -148,13 +158,24 @@ def _without_memory() -> Iterator[None]:
 
 def _model(config: ModelConfig, precision: str) -> nn.Module:
     model, dtype = empty_model(config), dtype_of(precision)
-    for name, parameter in list(model.named_parameters()):
-        owner, _, leaf = name.rpartition(".")
-        empty = nn.Parameter(torch.empty(parameter.shape, dtype=dtype, device="cpu"))
-        setattr(model.get_submodule(owner), leaf, empty)
+    for name, shape in parameter_shapes(config):
+        if becomes_quantized(name, len(shape), precision):
+            model.set_submodule(name.removesuffix(".weight"), _quantized(shape, precision, dtype))
+        else:
+            place(model, name, torch.empty(shape, dtype=dtype), None)
     if config.tied_embeddings:
         model.output.weight = model.tok_embeddings.weight
     return model
+
+
+def _quantized(shape: tuple[int, ...], kind: str, dtype: torch.dtype) -> nn.Module:
+    n_rows, n_columns = shape
+    if kind == "int8":
+        scale = torch.empty(n_rows, 1, dtype=dtype)
+        return Int8Linear(torch.empty(shape, dtype=torch.int8), scale)
+    codes = torch.empty(n_rows, n_columns // 2, dtype=torch.uint8)
+    scale = torch.empty(n_rows, n_columns // group_size_for(n_columns))
+    return Int4Linear(codes, scale, scale, dtype)
 
 
 def _tensors(tree: Any) -> Iterator[Tensor]:

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 
 from llama_mini import model as architecture
 from llama_mini.config import CONFIGS
-from llama_mini.plan import precisions
 from llama_mini.plan.amounts import in_words, three_digits
 from llama_mini.plan.devices import Device
 from llama_mini.plan.fitting import devices_needed, verdict
 from llama_mini.plan.plans import DISK_BYTES_PER_SECOND, Plan, plan_decoding
+from llama_mini.weights.filling import PRECISIONS
 
 RELEASED = ("7B", "13B", "30B", "65B")
 
@@ -40,7 +40,7 @@ def overview(devices: Mapping[str, Device], context: int = 2048, batch: int = 1)
     memory = [in_words(device.memory_bytes) for device in known.values()]
     rows = [("", "", "", *known), ("", "", "takes", *memory)]
     for name in RELEASED:
-        for precision in precisions.known():
+        for precision in PRECISIONS:
             if precision == "fp16":  # takes what bf16 does
                 continue
             plan = plan_decoding(CONFIGS[name], precision, context, batch)

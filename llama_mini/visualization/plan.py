@@ -4,13 +4,13 @@ import ipywidgets as widgets
 from matplotlib.figure import Figure
 
 from llama_mini.config import CONFIGS
-from llama_mini.plan import precisions
 from llama_mini.plan.amounts import in_words, three_digits
 from llama_mini.plan.devices import DEVICES, Device
 from llama_mini.plan.fitting import room
 from llama_mini.plan.plans import Plan, plan_decoding
 from llama_mini.visualization import figures
 from llama_mini.visualization.explore import Explorer
+from llama_mini.weights.filling import PRECISIONS
 
 SIZES = ("7B", "13B", "30B", "65B")
 COLORS = {
@@ -20,21 +20,21 @@ COLORS = {
 }
 
 
-def plan_explorer(size: str = "13B", precision: str = "bf16", device: str = "V100-32") -> Explorer:
-    """Will it fit? Moves context, batch, size, precision and device, and redraws `draw_plan`."""
+def explore_plan(size: str = "13B", precision: str = "bf16", device: str = "V100-32") -> Explorer:
+    """Will it fit? Moves batch, context, size, precision and device, and redraws `draw_plan`."""
     powers = [2**exponent for exponent in range(6)]
     return Explorer(
         draw_plan,
-        context=widgets.IntSlider(2048, min=128, max=2048, step=128),
         batch=widgets.SelectionSlider(options=powers, value=1),
+        context=widgets.IntSlider(2048, min=128, max=2048, step=128),
         size=widgets.Dropdown(options=SIZES, value=size),
-        precision=widgets.Dropdown(options=precisions.known(), value=precision),
+        precision=widgets.Dropdown(options=list(PRECISIONS), value=precision),
         device=widgets.Dropdown(options=list(DEVICES), value=device),
     )
 
 
 def draw_plan(
-    context: int, batch: int, size: str, precision: str, device: str
+    batch: int, context: int, size: str, precision: str, device: str
 ) -> tuple[Figure, str]:
     """One stacked bar in GB, a line where the device's memory ends, and what follows in words."""
     place = DEVICES[device]
