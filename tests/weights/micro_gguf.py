@@ -1,12 +1,8 @@
 """Small GGUF files for tests, written by llama.cpp's own Python library."""
 
-import json
-
 import gguf
 import numpy as np
-import tokenizers
 from gguf import quants
-from tokenizers import models, pre_tokenizers, trainers
 
 from llama_mini.config import ModelConfig
 from llama_mini.model import Transformer
@@ -22,10 +18,6 @@ CONFIG = ModelConfig(
     norm_eps=1e-5,
     rope_theta=50_000.0,
 )
-LINES = [
-    "The river crossed the old bridge in 1987, and nobody paid 25 coins again.",
-    "Don't they say that we'll see llamas, naïve ones, on the other side?",
-]
 
 
 def make_model(config: ModelConfig = CONFIG) -> Transformer:
@@ -91,24 +83,3 @@ def add_vocabulary(writer: gguf.GGUFWriter, pieces, merges, special_ids) -> None
     writer.add_bos_token_id(special_ids[0])
     writer.add_eos_token_id(special_ids[1])
     writer.add_add_bos_token(False)
-
-
-def train_vocabulary(size: int = CONFIG.vocab_size):
-    """Pieces, merges and special ids of a byte-level vocabulary trained by `tokenizers`."""
-    backend = tokenizers.Tokenizer(models.BPE())
-    backend.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Digits(individual_digits=True),
-            pre_tokenizers.ByteLevel(add_prefix_space=False),
-        ]
-    )
-    trainer = trainers.BpeTrainer(
-        vocab_size=size,
-        special_tokens=["<|im_start|>", "<|im_end|>"],
-        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-        show_progress=False,
-    )
-    backend.train_from_iterator(LINES * 4, trainer)
-    pieces = [backend.id_to_token(number) for number in range(backend.get_vocab_size())]
-    merges = [tuple(pair) for pair in json.loads(backend.to_str())["model"]["merges"]]
-    return pieces, merges, [0, 1]

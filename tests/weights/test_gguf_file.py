@@ -7,8 +7,9 @@ import gguf
 import numpy as np
 import pytest
 import torch
+from byte_level_vocabulary import train_vocabulary
 from gguf import quants
-from micro_gguf import CONFIG, make_model, train_vocabulary, write
+from micro_gguf import CONFIG, make_model, write
 
 from llama_mini import load
 from llama_mini.model import Transformer

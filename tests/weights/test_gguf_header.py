@@ -6,7 +6,8 @@ import struct
 import gguf
 import numpy as np
 import pytest
-from micro_gguf import make_model, train_vocabulary, write
+from byte_level_vocabulary import train_vocabulary
+from micro_gguf import make_model, write
 
 from llama_mini.weights import gguf_header
 from llama_mini.weights.gguf_header import parse_header, read_header
