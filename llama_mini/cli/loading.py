@@ -25,6 +25,9 @@ def load(
     verify: Annotated[
         bool, typer.Option("--verify", help="Compare every file with its checksum first.")
     ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Load even if memory looks too small for it.")
+    ] = False,
     prompt: Annotated[str | None, typer.Option(help="A text to continue.")] = None,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="At most so many.")] = 64,
     temperature: Annotated[float, typer.Option(min=0, help="0 always takes the likeliest.")] = 0.0,
@@ -55,7 +58,7 @@ def load(
 
         try:
             with PeakMemory(find_device(device)) as memory:
-                loaded = read(path, device, precision, mesh=mesh, verify=verify)
+                loaded = read(path, device, precision, mesh=mesh, verify=verify, force=force)
         except KeyboardInterrupt:
             typer.echo("\nStopped; nothing was changed.", err=True)
             raise typer.Exit(130) from None

@@ -40,6 +40,10 @@ class Checkpoint(ABC):
         On the CPU it may be a view of the mapped file, so that reading it copies nothing.
         """
 
+    def is_mapped(self, name: str) -> bool:
+        """Whether tensor(name, cpu) is a view of what is there already and takes no new memory."""
+        return False
+
     def part(
         self, name: str, device: torch.device, axis: int | None, index: int, count: int
     ) -> Tensor:

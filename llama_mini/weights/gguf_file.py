@@ -4,6 +4,7 @@ A GGUF file of this architecture keeps Meta's order of query and key rows: pairs
 rotated together, so nothing is reordered here.
 """
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,10 @@ class Gguf(Checkpoint):
         place = self._places[name]
         raw = self._mapped()[place.start : place.start + place.n_bytes]
         return expand(to_device(raw, device), place.kind, place.shape).to(self._dtype)
+
+    def is_mapped(self, name: str) -> bool:
+        entry = self.entries[name]
+        return entry.bytes_on_disk == math.prod(entry.shape) * entry.dtype.itemsize
 
     def tokenizer(self) -> Any | None:
         built = gguf_tokenizer.build(self._metadata.values, self._path.name)

@@ -13,6 +13,7 @@ from tqdm.auto import tqdm
 
 from llama_mini import model as architecture
 from llama_mini import slots
+from llama_mini.plan import refusal
 from llama_mini.weights import gguf_file, huggingface_folder, meta_folder, pretrained, run_folder
 from llama_mini.weights.checkpoint import Checkpoint
 from llama_mini.weights.empty import empty_model
@@ -71,22 +72,24 @@ def load(
     *,
     mesh: "DeviceMesh | None" = None,
     verify: bool = False,
+    force: bool = False,
 ) -> tuple[architecture.Transformer, Any]:
     """Read a model and its tokenizer from a path, whichever known format it is in.
 
     precision: "fp32", "bf16" or "fp16" for the weights; None leaves them as they are stored. With
     "int8" and "int4" each projection is quantised as it arrives, on the device; the rest is bf16.
     verify: compare the files with their checksums first. mesh: the processes of torchrun, which
-    then hold the model together, each on its own device (`llama_mini.parallel`). → the model on
-    `device`, and a tokenizer with encode and decode (None if none came with the weights). The model
-    is in eval mode, and its weights ask for gradients, so it can be trained as it is. Tensors go to
-    the device one at a time, so the host never holds the model twice; on the CPU, what is neither
-    merged nor cast stays in its mapped file, which must not be overwritten meanwhile. What the user
-    should know, such as that nothing was verified, goes to stderr. Raises FileNotFoundError if
-    there is nothing at the path, and ValueError if no reader knows what is there, it is damaged, or
-    a number is too large for fp16.
+    then hold the model together, each on its own device (`llama_mini.parallel`). force: load even
+    what is known not to fit. → the model on `device`, and a tokenizer with encode and decode (None
+    if none came with the weights). The model is in eval mode, and its weights ask for gradients, so
+    it can be trained as it is. Tensors go to the device one at a time, so the host never holds the
+    model twice; on the CPU, what is neither merged nor cast stays in its mapped file, which must
+    not be overwritten meanwhile. What the user should know, such as that nothing was verified, goes
+    to stderr. Raises FileNotFoundError if there is nothing at the path, DoesNotFitError if the
+    weights need more memory than is free, and ValueError if no reader knows what is there, it is
+    damaged, or a number is too large for fp16.
     """
-    loaded = read(path, device, precision, mesh=mesh, verify=verify)
+    loaded = read(path, device, precision, mesh=mesh, verify=verify, force=force)
     for note in loaded.notes:
         tqdm.write(f"{loaded.what}: {note}.", file=sys.stderr)
     return loaded.model, loaded.tokenizer
@@ -99,6 +102,7 @@ def read(
     *,
     mesh: "DeviceMesh | None" = None,
     verify: bool = False,
+    force: bool = False,
 ) -> Loaded:
     """What `load` does, with all there is to say of it; prints nothing but progress bars."""
     if precision is not None and precision not in PRECISIONS:
@@ -108,17 +112,21 @@ def read(
     device = find_device(device)
     checkpoint = open_checkpoint(path)
     tokenizer = checkpoint.tokenizer()
+    part = checkpoint
+    if mesh is not None:
+        from llama_mini import parallel  # here, because importing DTensor takes a second
+
+        part, device = parallel.Share(checkpoint, mesh), torch.device(mesh.device_type)
+    if not force:
+        refusal.demand_fit(part, device, precision)
     model = empty_model(checkpoint.config)
     _demand_same_tensors(checkpoint, model)
     verified = (checkpoint.verify(),) if verify else ()
     started = time.perf_counter()
-    if mesh is None:
-        fill(model, checkpoint, device, precision)
-    else:
-        from llama_mini import parallel  # here, because importing DTensor takes a second
-
+    if mesh is not None:
         parallel.narrow(model, mesh)
-        fill(model, parallel.Share(checkpoint, mesh), torch.device(mesh.device_type), precision)
+    fill(model, part, device, precision)
+    if mesh is not None:
         parallel.connect(model, mesh)
     _wait_for(device)
     return Loaded(

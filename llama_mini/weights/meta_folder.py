@@ -82,6 +82,9 @@ class MetaFolder(Checkpoint):
         merged = meta.merge_shards(name, [to_device(piece, device) for piece in found])
         return merged.contiguous()
 
+    def is_mapped(self, name: str) -> bool:
+        return len(self._shards) == 1 or meta.shard_axis(name) is None
+
     def tokenizer(self) -> Tokenizer | None:
         if self._tokenizer_file is None:
             return None

@@ -36,5 +36,8 @@ class Run(Checkpoint):
     def tensor(self, name: str, device: torch.device) -> Tensor:
         return to_device(self._tensors[name], device)
 
+    def is_mapped(self, name: str) -> bool:
+        return True
+
     def tokenizer(self) -> Tokenizer:
         return Tokenizer(self._tokenizer_file)
