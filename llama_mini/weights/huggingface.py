@@ -24,6 +24,9 @@ _WITHIN = (
 )
 
 
+Gather = Callable[[Tensor, Tensor], Tensor]
+
+
 def meta_name(name: str) -> str:
     """Meta's name of the parameter that Hugging Face calls `name`.
 
@@ -72,19 +75,30 @@ def huggingface_name(name: str) -> str:
     raise ValueError(f"The model has no parameter {name!r}, so Hugging Face has no name for it.")
 
 
-def to_meta(name: str, tensor: Tensor, config: ModelConfig) -> Tensor:
+def _index_select(weight: Tensor, rows: Tensor) -> Tensor:
+    return weight.index_select(0, rows.to(weight.device))
+
+
+def to_meta(
+    name: str, tensor: Tensor, config: ModelConfig, gather: Gather = _index_select
+) -> Tensor:
     """A tensor of Hugging Face's with its rows in Meta's order; `name` is Meta's.
 
-    Only the query and key projections differ; any other tensor is returned as it is.
+    Only the query and key projections differ; any other tensor is returned as it is. gather: how
+    rows are picked, (weight, rows) → weight[rows].
     """
     heads = _rotated_heads(name, config)
-    return tensor if heads is None else _move_rows(tensor, rope.half_to_interleaved, heads)
+    if heads is None:
+        return tensor
+    return gather(tensor, _row_order(rope.half_to_interleaved, len(tensor), heads))
 
 
 def to_huggingface(name: str, tensor: Tensor, config: ModelConfig) -> Tensor:
     """A tensor of Meta's with its rows in Hugging Face's order, the inverse of `to_meta`."""
     heads = _rotated_heads(name, config)
-    return tensor if heads is None else _move_rows(tensor, rope.interleaved_to_half, heads)
+    if heads is None:
+        return tensor
+    return _index_select(tensor, _row_order(rope.interleaved_to_half, len(tensor), heads))
 
 
 def _rotated_heads(name: str, config: ModelConfig) -> int | None:
@@ -94,9 +108,9 @@ def _rotated_heads(name: str, config: ModelConfig) -> int | None:
     return config.kv_heads if name.endswith(".attention.wk.weight") else None
 
 
-def _move_rows(weight: Tensor, convert: Callable[[Tensor, int], Tensor], n_heads: int) -> Tensor:
-    # The conversion is done to a column of row numbers (exact in float32 up to 2^24), and the rows
-    # follow: gathering whole rows is several times as fast as a copy along permuted axes.
-    numbers = torch.arange(len(weight), dtype=torch.float32)[:, None]
-    rows = convert(numbers, n_heads)[:, 0].long()
-    return weight.index_select(0, rows.to(weight.device))
+def _row_order(convert: Callable[[Tensor, int], Tensor], n_rows: int, n_heads: int) -> Tensor:
+    # The conversions of `rope` only move rows, so one done to a column of row numbers (exact in
+    # float32 up to 2^24) says it all. Whole rows are then gathered several times as fast as torch
+    # copies along permuted axes.
+    numbers = torch.arange(n_rows, dtype=torch.float32)[:, None]
+    return convert(numbers, n_heads)[:, 0].long()

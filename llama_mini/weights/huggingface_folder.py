@@ -13,6 +13,7 @@ from llama_mini.weights.checkpoint import Checkpoint, Entry
 from llama_mini.weights.huggingface_config import parse_config
 from llama_mini.weights.huggingface_tokenizer import read_tokenizer, tokenizer_notes
 from llama_mini.weights.json_file import read_small
+from llama_mini.weights.row_gathering import RowGatherer
 from llama_mini.weights.safetensors_file import SafetensorsFile
 from llama_mini.weights.safetensors_index import INDEX, SINGLE, open_files
 from llama_mini.weights.shapes import parameter_shapes
@@ -52,11 +53,16 @@ class HuggingFaceFolder(Checkpoint):
         self.what = (
             f"a Hugging Face folder of {len(files)} safetensors file{'s' * (len(files) > 1)}"
         )
+        self._gather = RowGatherer()
         self.notes = (*self._mixed_dtypes(), *tokenizer_notes(self.folder))
 
     def tensor(self, name: str, device: torch.device) -> Tensor:
         file, theirs = self._places[name]
-        return huggingface.to_meta(name, to_device(file.view(theirs), device), self.config)
+        tensor = to_device(file.view(theirs), device)
+        return huggingface.to_meta(name, tensor, self.config, self._gather)
+
+    def is_mapped(self, name: str) -> bool:
+        return not name.endswith((".wq.weight", ".wk.weight"))  # whose rows are moved
 
     def tokenizer(self) -> Any | None:
         return read_tokenizer(self.folder, self.config.vocab_size)
