@@ -9,6 +9,7 @@ import typer
 from llama_mini.cli.common import explained, torchrun_mesh, use_overlay
 
 if TYPE_CHECKING:
+    from llama_mini import Transformer
     from llama_mini.weights.loading import Loaded
     from llama_mini.weights.memory import PeakMemory
 
@@ -53,9 +54,14 @@ def load(
     with explained(), torchrun_mesh(device) as mesh:
         use_overlay(overlay)
         from llama_mini.training.sample import stream_text
-        from llama_mini.weights.loading import find_device, read
+        from llama_mini.weights.loading import find_device, open_checkpoint, read
         from llama_mini.weights.memory import PeakMemory
 
+        if prompt is not None and open_checkpoint(path).tokenizer() is None:
+            raise ValueError(
+                "A prompt needs a tokenizer, and none came with these weights. Put theirs beside "
+                "them, or leave out --prompt."
+            )
         try:
             with PeakMemory(find_device(device)) as memory:
                 loaded = read(path, device, precision, mesh=mesh, verify=verify, force=force)
@@ -65,11 +71,6 @@ def load(
         typer.echo(_describe(path, loaded, memory, device, 1 if mesh is None else mesh.size()))
         if prompt is None:
             return
-        if loaded.tokenizer is None:
-            raise ValueError(
-                "A prompt needs a tokenizer, and none came with these weights. Put tokenizer.model "
-                f"into {path}."
-            )
         typer.echo()
         pieces = stream_text(
             loaded.model, loaded.tokenizer, prompt, max_new_tokens, temperature, seed=seed
@@ -84,24 +85,32 @@ def _describe(
     path: Path, loaded: "Loaded", memory: "PeakMemory", device: str, processes: int
 ) -> str:
     """What was loaded, in a few lines."""
-    config = loaded.model.config
-    n_parameters = sum(parameter.numel() for parameter in loaded.model.parameters())
-    dtypes = {str(p.dtype).removeprefix("torch.") for p in loaded.model.parameters()}
+    from llama_mini import model as architecture
+    from llama_mini.plan.amounts import in_words
+
+    config = loaded.config
     heads = f"{config.n_heads} heads"
     if config.kv_heads != config.n_heads:
         heads += f" ({config.kv_heads} for keys and values)"
-    each = f" in each of {processes} processes" if processes > 1 else ""
+    rate = in_words(loaded.bytes_read / max(loaded.seconds, 1e-9))
+    where = f"{device}, in {processes} processes" if processes > 1 else device
     lines = [
         f"{path}: {loaded.what}",
-        f"{n_parameters:,} parameters{each} in {', '.join(sorted(dtypes))}: dim {config.dim}, "
-        f"{config.n_layers} layers, {heads}, {config.vocab_size:,} tokens, "
+        f"{architecture.parameter_count(config):,} parameters, {_dtypes(loaded.model)}: "
+        f"dim {config.dim}, {config.n_layers} layers, {heads}, {config.vocab_size:,} tokens, "
         f"context {config.max_seq_len}, norm_eps {config.norm_eps:g}",
-        f"{loaded.bytes_read / 1e9:.2f} GB in {loaded.seconds:.1f} s "
-        f"({loaded.bytes_read / max(loaded.seconds, 1e-9) / 1e9:.2f} GB/s) to {device}",
+        f"{in_words(loaded.bytes_read)} read in {loaded.seconds:.1f} s ({rate}/s) to {where}",
     ]
     if memory.host_bytes is not None:
-        peaks = f"{memory.host_bytes / 1e9:.2f} GB of the host's own"
+        peaks = f"{in_words(memory.host_bytes)} of the host's own"
         if memory.device_bytes is not None:
-            peaks += f", {memory.device_bytes / 1e9:.2f} GB on the device"
+            peaks += f", {in_words(memory.device_bytes)} on the device"
         lines.append(f"Peak memory: {peaks}")
     return "\n".join([*lines, *(f"{note[:1].upper()}{note[1:]}." for note in loaded.notes)])
+
+
+def _dtypes(model: "Transformer") -> str:
+    """What the numbers are kept as: `float16`, or `int4 and bfloat16`."""
+    kinds = {f"int{m.bits}" for m in model.modules() if hasattr(m, "bits")}
+    kinds |= {str(p.dtype).removeprefix("torch.") for p in model.parameters()}
+    return " and ".join(sorted(kinds, reverse=True))

@@ -13,6 +13,7 @@ from tqdm.auto import tqdm
 
 from llama_mini import model as architecture
 from llama_mini import slots
+from llama_mini.config import ModelConfig
 from llama_mini.plan import refusal
 from llama_mini.weights import gguf_file, huggingface_folder, meta_folder, pretrained, run_folder
 from llama_mini.weights.checkpoint import Checkpoint
@@ -52,13 +53,15 @@ READERS = (
 class Loaded:
     """A model that was read, and what there is to say of it.
 
-    tokenizer: None if none came with the weights. what: the format, in a few words. notes: what the
-    user should know, each in a few words. seconds: from the first tensor to the last one on the
+    tokenizer: None if none came with the weights. config: that of the whole model, of which a
+    process of a mesh holds a part. what: the format, in a few words. notes: what the user should
+    know, each in a few words. seconds: from the first tensor to the last one on the
     device; bytes_read: how much they take on disk.
     """
 
     model: architecture.Transformer
     tokenizer: Any | None
+    config: ModelConfig
     what: str
     notes: tuple[str, ...]
     bytes_read: int
@@ -132,6 +135,7 @@ def read(
     return Loaded(
         model.eval(),
         tokenizer,
+        checkpoint.config,
         checkpoint.what,
         verified + checkpoint.notes,
         sum(entry.bytes_on_disk for entry in checkpoint.entries.values()),
