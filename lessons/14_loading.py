@@ -330,6 +330,7 @@ def draw_cut(shards, size, tensor):
     )
     draw_blocks(block, name, shape, part, shards)
     how = "whole in every shard" if axis is None else f"cut along axis {axis}"
+    how = "in one piece" if shards == 1 else how
     figure.suptitle(f"{size}: {' × '.join(map(str, part))}, {how}", fontsize=11)
     block.set(xlabel="in" if len(shape) == 2 else "copies", ylabel="out")
     if name.startswith("tok"):
@@ -370,8 +371,8 @@ Explorer(
 )
 
 # %% [markdown]
-# Watch `w1` and `w2` turn by a quarter. And look at the black marks: Meta chose the numbers of shards so
-# that every file has 13 to 16 GB.
+# Compare `w1` with `w2`: the cut turns by a quarter. And look at the black marks: with Meta's numbers of
+# shards, a file has 13 to 16 GB whatever the size.
 #
 # ## The four sizes, file by file
 #
@@ -417,7 +418,7 @@ for size, count in META_SHARDS.items():
     print(f"{size:4} {ours:>14,} {published:>18,} {published - ours:>8,} bytes")
 
 # %% [markdown]
-# What is left over is 55 to 237 kB a file: the list of names, and the padding between tensors. Had the
+# What is left over is 56 to 236 kB a file: the list of names, and the padding between tensors. Had the
 # norms been cut too, 65B's remainder would be 2.5 MB. So the sizes confirm what is cut and what is not.
 # Of the *axis* they say nothing; that is in the code that Meta's model is built from, fairscale's
 # parallel layers.
@@ -429,8 +430,8 @@ for size, count in META_SHARDS.items():
 # **`vocab_size` is −1.** The program asks the tokenizer. A model built with −1 rows fails at once.
 #
 # **`norm_eps` is not the same in all sizes.** Lesson 03 proved it from the published MD5 of this file:
-# 65B has 10⁻⁵, the others 10⁻⁶. Many loaders write 10⁻⁶ for all. (And one converter takes 10⁻⁵ for the
-# mark of Llama 2, so it takes 65B for one.) Here is a second proof. The `checklist.chk` beside the
+# 65B has 10⁻⁵, the others 10⁻⁶. Many loaders write 10⁻⁶ for all. (And llama.cpp takes 10⁻⁵ for the mark
+# of Llama 2, so by that rule 65B is one.) Here is a second proof. The `checklist.chk` beside the
 # weights lists the MD5 of each file, and its own MD5 is published as well. Write `params.json`, hash it,
 # write the checklist, hash that:
 
@@ -776,8 +777,8 @@ for where, bandwidth in (("a card of 2.039 TB/s", 2.039e12), ("one core here", h
 
 # %% [markdown]
 # Add the cache, and what is computed in between while a prompt is read, and you know whether it fits. The
-# paper says that 13B runs on a single V100. These cards came with 16 and with 32 GB. Which one
-# was meant? Then find the longest context, the largest batch and the largest model for a card of yours.
+# paper says that 13B runs on a single V100. These cards came with 16 and with 32 GB. Does it run on both?
+# Then find the longest context, the largest batch and the largest model for a card of yours.
 
 # %%
 from llama_mini.visualization.plan import explore_plan
@@ -785,7 +786,7 @@ from llama_mini.visualization.plan import explore_plan
 explore_plan(size="13B", precision="bf16", device="V100-32")
 
 # %% [markdown]
-# With 32 GB it fits at batch 1; with 16 GB it needs 8 bits. In a terminal, `llama-mini plan 13B --device
+# With 32 GB it fits, at batch 1. With 16 GB it needs 8 bits and half the context, or 4 bits. In a terminal, `llama-mini plan 13B --device
 # V100-32` says the same with all its sums, `llama-mini plan` alone has the table of what fits where, and
 # a load that cannot fit is refused before it begins.
 #
@@ -887,8 +888,8 @@ else:
 shown
 
 # %% [markdown]
-# Twice; once; and no more than about one tensor. For 65B on a GPU the difference is 261 GB of memory
-# against half of one. Where there is one shard only, nothing has to be joined: the tensors stay views of the
+# Twice the files; once; and one tensor at a time. For 65B on a GPU that is 261 GB of memory against half
+# a gigabyte. Where there is one shard only, nothing has to be joined: the tensors stay views of the
 # mapped file, and even *kept* costs nothing. Try `n_shards=1` above.
 #
 # `load` in this package does exactly this: build the model on the meta device, open the files, and give
@@ -923,7 +924,7 @@ overlay.status()
 # %% [markdown]
 # ### The real ones
 #
-# Meta gives the weights of 7B to 65B to researchers who ask, under a licence that forbids commercial use.
+# Meta gives the weights of 7B to 65B on request, by a form, under a licence that forbids commercial use.
 # (The code is under the GPL v3.) With them on your disk, this is all, for any size on any number of
 # GPUs; 30B is what the paper calls 33B:
 #
@@ -994,8 +995,8 @@ else:
 #
 # Write `weight_bytes(config, bits_per_weight=16)`: how many bytes all parameters of a model take.
 #
-# - `config` is a `ModelConfig`. `parameter_count(config)` from `llama_mini.model` (lesson 07) counts its
-#   parameters, tied embeddings once.
+# - `config` is a `ModelConfig`. `architecture.parameter_count(config)` (lesson 07; the cell imports
+#   `llama_mini.model` by that name) counts its parameters, tied embeddings once.
 # - `bits_per_weight` need not be whole: 4.5 is Q4_0. It counts for every parameter alike.
 # - Return a whole number, an `int`, rounded up: half a byte needs a byte. (`math.ceil`)
 # - The package's own code refuses numbers that are not above 0; yours may.
@@ -1014,8 +1015,8 @@ else:
 # - One step makes one token for each of `batch` texts. For it all weights are read once, and the keys and
 #   values of the `context` positions that each text has cached, `bytes_per_element` each number.
 # - `weight_bytes(config, bits_per_weight)` and `kv_cache_bytes(config, batch, seq, bytes_per_element)`
-#   (lesson 08) do the counting: reach them as `planning.weight_bytes` and `planning.kv_cache_bytes`, after
-#   `from llama_mini import planning`. They are your own code once it has passed.
+#   (lesson 08) do the counting: reach them as `planning.weight_bytes` and `planning.kv_cache_bytes`. They
+#   are your own code once it has passed.
 # - With `context` 0 there is no cache; `kv_cache_bytes` does not take a length of 0.
 # - Return a float. The package's own code refuses what makes no sense; yours may.
 #
@@ -1044,8 +1045,7 @@ else:
 # Write `merge_shards(name, shards)`: one parameter from its part in each shard.
 #
 # - `shards` is a list of at least one tensor, in order, all of one shape and dtype.
-# - Join them along `meta.shard_axis(name)`, after `from llama_mini.weights import meta`: your own code once
-#   it has passed.
+# - Join them along `meta.shard_axis(name)`: your own code once it has passed.
 # - What is not cut, or lies in one shard, is whole already. Return **the tensor of shard 0 itself**, not a
 #   copy: it may be a view of a mapped file.
 # - Keep the dtype and the device. Leave the list and the tensors as they were.
