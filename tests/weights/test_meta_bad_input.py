@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shutil
 
 import pytest
@@ -386,3 +387,26 @@ def test_a_size_that_has_a_name_is_called_by_it(tmp_path):
         r"^nano has 2 shards; found 1 in .*\(missing consolidated.01.pth\)",
         FileNotFoundError,
     )
+
+
+def test_whatever_happens_to_a_shard_ends_in_a_sentence_or_a_model(one):
+    whole, draw = shard(one, 0).read_bytes(), random.Random(0)
+    refusals = 0
+    for _ in range(200):
+        data = bytearray(whole)
+        for _ in range(draw.choice((1, 3, 20))):
+            # What says where things lie comes last; half of the changes go there.
+            where = draw.randrange(draw.choice((0, len(data) * 7 // 8)), len(data))
+            if draw.random() < 0.7:
+                data[where] = draw.randrange(256)
+            else:
+                data[where : where + draw.randrange(1, 9)] = draw.randbytes(draw.randrange(9))
+        shard(one, 0).write_bytes(data)
+        try:
+            checkpoint = open_checkpoint(one)
+            for name in checkpoint.entries:
+                checkpoint.tensor(name, torch.device("cpu")).sum()
+        except (ValueError, FileNotFoundError) as error:
+            refusals += 1
+            assert "\n" not in str(error)
+    assert 20 < refusals < 200
