@@ -96,7 +96,9 @@ for name, tensor in model.state_dict().items():
         print(f"{name:34} {tuple(tensor.shape)!s:10} = {parts}")
 
 # %% [markdown]
-# Every matrix lies in two halves. Some are cut across, some along. The norms are there twice.
+# Every matrix lies in two halves. Some are cut across, some along. The norms are there twice. Each file
+# also holds `rope.freqs`, the rotary frequencies of lesson 04. They can be computed, so the loader leaves
+# them out: these by name, and nothing else.
 #
 # ## What happens without a loader
 #
@@ -931,7 +933,11 @@ overlay.status()
 # ```
 # llama-mini plan 65B --device H100 --precision int4
 # llama-mini load /path/to/65B --device cuda --precision int4 --verify
+# torchrun --nproc-per-node 2 -m llama_mini load /path/to/65B --device cuda
 # ```
+#
+# The last line spreads the model over two GPUs, however many files it lies in: each takes its half of
+# every matrix, cut by the same rule.
 #
 # Check every download against the checklist. The weights were also passed around without permission;
 # a copy from there may be anything, and you have seen what a file can do.
