@@ -8,6 +8,7 @@ import numpy as np
 
 from llama_mini.config import ModelConfig
 from llama_mini.weights.gguf_header import TensorPlace
+from llama_mini.weights.quoting import shown
 
 _MAX_CONTEXT = 1 << 20  # the rotations of more positions would be a table of gigabytes
 
@@ -53,12 +54,6 @@ class Metadata:
 
     def _wrong(self, key: str, value: Any, expected: str) -> ValueError:
         return ValueError(f"{self.file} has {key} = {shown(value)}, where {expected} is expected.")
-
-
-def shown(value: Any) -> str:
-    """A value as it is written into a sentence, whatever its length."""
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:80]}…"
 
 
 def model_config(metadata: Metadata, places: Mapping[str, TensorPlace]) -> ModelConfig:

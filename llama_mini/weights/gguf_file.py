@@ -15,8 +15,9 @@ from torch import Tensor
 from llama_mini.weights import gguf_tokenizer
 from llama_mini.weights.checkpoint import Checkpoint, Entry
 from llama_mini.weights.gguf_blocks import DTYPES, expand
-from llama_mini.weights.gguf_config import Metadata, model_config, shown
+from llama_mini.weights.gguf_config import Metadata, model_config
 from llama_mini.weights.gguf_header import Header, TensorPlace, read_header
+from llama_mini.weights.quoting import shown
 from llama_mini.weights.transfer import to_device
 
 _TOP = {

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from llama_mini.weights.quoting import shown
+
 # Real headers hold a vocabulary: 2 MB at 49,152 tokens, 16 MB at 262,144.
 _MAX_HEADER = 64 << 20
 _MAX_NAME = 1 << 16
@@ -90,12 +92,6 @@ class _Fault(Exception):
     """What is wrong with the header, in words that continue a sentence."""
 
 
-def _shown(value: Any) -> str:
-    """A name or a value as it is written into a sentence, whatever its length."""
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:80]}…"
-
-
 class _Cursor:
     """A place in the bytes, from which a number of them can be taken if they are there."""
 
@@ -156,8 +152,8 @@ def _metadata(cursor: _Cursor, count: int) -> dict[str, Any]:
     for index in range(count):
         key = cursor.string(f"the name of metadata key {index}", _MAX_NAME)
         if key in found:
-            raise _Fault(f"metadata key {_shown(key)} is there twice")
-        found[key] = _value(cursor, cursor.u32("a type of metadata"), _shown(key))
+            raise _Fault(f"metadata key {shown(key)} is there twice")
+        found[key] = _value(cursor, cursor.u32("a type of metadata"), shown(key))
     return found
 
 
@@ -190,7 +186,7 @@ def _alignment(metadata: dict[str, Any]) -> int:
     whole = isinstance(alignment, int) and not isinstance(alignment, bool)
     if not whole or alignment < 8 or alignment & (alignment - 1):
         raise _Fault(
-            f"general.alignment is {_shown(alignment)}, and must be a power of two from 8 upwards"
+            f"general.alignment is {shown(alignment)}, and must be a power of two from 8 upwards"
         )
     return alignment
 
@@ -202,7 +198,7 @@ def _tensors(cursor: _Cursor, count: int, alignment: int) -> dict[str, TensorPla
     for index in range(count):
         name = cursor.string(f"the name of tensor {index}", _MAX_NAME)
         if name in described:
-            raise _Fault(f"tensor {_shown(name)} is there twice")
+            raise _Fault(f"tensor {shown(name)} is there twice")
         described[name] = _describe(cursor, name, alignment)
     data_start = -(-cursor.position // alignment) * alignment
     places = {
@@ -217,7 +213,7 @@ def _describe(cursor: _Cursor, name: str, alignment: int) -> tuple[tuple[int, ..
     """One line of the table of tensors: shape, type, offset in the data, bytes."""
     from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 
-    what = f"tensor {_shown(name)}"
+    what = f"tensor {shown(name)}"
     n_axes = cursor.u32(f"the number of axes of {what}")
     if not 1 <= n_axes <= _MAX_AXES:
         raise _Fault(f"{what} has {n_axes} axes, and may have 1 to {_MAX_AXES}")
@@ -244,10 +240,10 @@ def _demand_apart(places: dict[str, TensorPlace], size: int) -> None:
     previous, end = "", 0
     for name, place in sorted(places.items(), key=lambda item: item[1].start):
         if place.start < end:
-            raise _Fault(f"tensors {_shown(previous)} and {_shown(name)} overlap")
+            raise _Fault(f"tensors {shown(previous)} and {shown(name)} overlap")
         previous, end = name, place.start + place.n_bytes
         if end > size:
             raise _Fault(
-                f"tensor {_shown(name)} would end at {end:,}, and the file ends at {size:,}: it is "
+                f"tensor {shown(name)} would end at {end:,}, and the file ends at {size:,}: it is "
                 "cut short, or its header is damaged"
             )

@@ -9,6 +9,7 @@ import torch
 from llama_mini import feedforward
 from llama_mini.config import ModelConfig
 from llama_mini.weights.json_file import parse_object
+from llama_mini.weights.quoting import shown
 
 # Our field → its key and, where files may leave it out, the default of transformers' LlamaConfig.
 _WHOLE_NUMBERS = {
@@ -39,14 +40,14 @@ def parse_config(data: bytes, path: Path) -> ModelConfig:
     values = parse_object(data, path)
     if (kind := values.get("model_type")) != "llama":
         raise ValueError(
-            f"{path} describes a model of type {kind!r}; only 'llama' is read here. If it is a "
-            "LLaMA saved under another name, set model_type."
+            f"{path} describes a model of type {shown(kind)}; only 'llama' is read here. If it is "
+            "a LLaMA saved under another name, set model_type."
         )
     for key, expected in _FIXED.items():
         if (value := values.get(key, expected)) not in (expected, None):
             raise ValueError(
-                f"{path} has {key} {value!r}; this model computes with {expected!r} alone. Load it "
-                "with transformers instead."
+                f"{path} has {key} {shown(value)}; this model computes with {expected!r} alone. "
+                "Load it with transformers instead."
             )
     whole = {
         field: _whole_number(values, key, default, path)
@@ -118,12 +119,12 @@ def _rope_theta(values: Mapping[str, Any], path: Path) -> float:
         if rope is None:
             continue
         if not isinstance(rope, dict):
-            raise ValueError(f"{path}: {table} must be an object {{…}} or null; got {rope!r}.")
+            raise ValueError(f"{path}: {table} must be an object {{…}} or null; got {shown(rope)}.")
         kind = rope.get("rope_type", rope.get("type", "default"))
         if kind != "default" or rope.get("partial_rotary_factor", 1) != 1:
             raise ValueError(
-                f"{path} asks for rotary positions of another kind ({table}: {rope}); this model "
-                "computes LLaMA's plain ones. Load it with transformers instead."
+                f"{path} asks for rotary positions of another kind ({table}: {shown(rope)}); "
+                "this model computes LLaMA's plain ones. Load it with transformers instead."
             )
         theta = _fraction(rope, "rope_theta", theta, path)
     return theta
@@ -137,7 +138,7 @@ def _whole_number(values: Mapping[str, Any], key: str, default: int | None, path
         raise ValueError(f"{path} lacks {key}. Download it again.")
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= _LARGEST:
         raise ValueError(
-            f"{path}: {key} must be a whole number from 1 to {_LARGEST:,}; got {value!r}."
+            f"{path}: {key} must be a whole number from 1 to {_LARGEST:,}; got {shown(value)}."
         )
     return value
 
@@ -147,12 +148,12 @@ def _fraction(values: Mapping[str, Any], key: str, default: float, path: Path) -
     if value is None:
         return default
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < 1e12:
-        raise ValueError(f"{path}: {key} must be a number above 0; got {value!r}.")
+        raise ValueError(f"{path}: {key} must be a number above 0; got {shown(value)}.")
     return float(value)
 
 
 def _flag(values: Mapping[str, Any], key: str, path: Path) -> bool:
     value = values.get(key)
     if not isinstance(value, bool | None):
-        raise ValueError(f"{path}: {key} must be true or false; got {value!r}.")
+        raise ValueError(f"{path}: {key} must be true or false; got {shown(value)}.")
     return bool(value)

@@ -13,6 +13,7 @@ from llama_mini.weights.checkpoint import Checkpoint, Entry
 from llama_mini.weights.huggingface_config import parse_config
 from llama_mini.weights.huggingface_tokenizer import read_tokenizer, tokenizer_notes
 from llama_mini.weights.json_file import read_small
+from llama_mini.weights.quoting import shown
 from llama_mini.weights.row_gathering import RowGatherer
 from llama_mini.weights.safetensors_file import SafetensorsFile
 from llama_mini.weights.safetensors_index import INDEX, SINGLE, open_files
@@ -94,7 +95,10 @@ def _places(files: list[SafetensorsFile], config: ModelConfig) -> dict[str, _Pla
             try:
                 places[huggingface.meta_name(theirs)] = file, theirs
             except ValueError as error:
-                raise ValueError(f"{file.path} is not a LLaMA's: {error}") from error
+                raise ValueError(
+                    f"{file.path} has a tensor {shown(theirs)}, and no part of a LLaMA has that "
+                    "name. Is it another model's, or an adapter?"
+                ) from error
     if config.tied_embeddings and _HEAD in places:
         (file, head), (other, embeddings) = places.pop(_HEAD), places[_EMBEDDINGS]
         if not torch.equal(file.view(head), other.view(embeddings)):

@@ -5,6 +5,8 @@ import math
 from pathlib import Path
 from typing import Any
 
+from llama_mini.weights.quoting import cut, shown
+
 
 def read_small(path: Path, max_bytes: int = 1 << 16) -> bytes:
     """A small file's bytes. Raises ValueError if it is larger than such a file can be, or if it is
@@ -39,7 +41,7 @@ def parse_object(data: bytes, path: Path) -> dict[str, Any]:
         )
     except (ValueError, RecursionError) as error:
         raise ValueError(
-            f"{path} is not the JSON it should be ({error}). Download it again."
+            f"{path} is not the JSON it should be ({cut(error)}). Download it again."
         ) from error
     if not isinstance(values, dict):
         raise ValueError(
@@ -54,7 +56,7 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(values) < len(pairs):
         keys = [key for key, _ in pairs]
         double = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {double!r} comes twice")
+        raise ValueError(f"the key {shown(double)} comes twice")
     return values
 
 
@@ -65,5 +67,5 @@ def _not_finite(word: str) -> float:
 def _finite(digits: str) -> float:
     value = float(digits)
     if not math.isfinite(value):
-        raise ValueError(f"{digits} is too large for a number")
+        raise ValueError(f"{cut(digits)} is too large for a number")
     return value

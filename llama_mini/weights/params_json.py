@@ -7,6 +7,7 @@ from typing import Any
 from llama_mini import feedforward
 from llama_mini.config import ModelConfig
 from llama_mini.weights.json_file import parse_object
+from llama_mini.weights.quoting import listed, shown
 
 # Meta's own six, in the order of the release; then what its later models add, and one of ours.
 REQUIRED = ("dim", "multiple_of", "n_heads", "n_layers", "norm_eps", "vocab_size")
@@ -30,7 +31,7 @@ def parse_params(data: bytes, path: Path, embeddings_rows: int | None = None) ->
         raise ValueError(f"{path} lacks {', '.join(missing)}. Download it again.")
     if unknown := sorted(set(values) - {*REQUIRED, *OPTIONAL}):
         raise ValueError(
-            f"{path} has {', '.join(unknown)}, which this model does not know: it reads LLaMA, and "
+            f"{path} has {listed(unknown)}, which this model does not know: it reads LLaMA, and "
             f"later models as far as {', '.join(OPTIONAL[:-1])} describe them."
         )
     for key, value in values.items():
@@ -89,10 +90,10 @@ def _demand_number(key: str, value: Any, path: Path) -> None:
     if key in _FRACTIONS:
         if not (whole or isinstance(value, float)) or not 0 < value < 1e12:
             raise ValueError(
-                f"{path}: {key} must be a number above 0; got {value!r}. Download it again."
+                f"{path}: {key} must be a number above 0; got {shown(value)}. Download it again."
             )
     elif not whole or not (1 <= value <= _LARGEST or (key == "vocab_size" and value == -1)):
         raise ValueError(
-            f"{path}: {key} must be a whole number from 1 to {_LARGEST:,}; got {value!r}. "
+            f"{path}: {key} must be a whole number from 1 to {_LARGEST:,}; got {shown(value)}. "
             "Download it again."
         )

@@ -7,6 +7,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from llama_mini.weights.checkpoint import Entry
+from llama_mini.weights.quoting import cut, shown
 
 DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 
@@ -39,7 +40,7 @@ class SafetensorsFile:
         shape, code = tuple(self._slices[name].get_shape()), self._slices[name].get_dtype()
         if code not in DTYPES:
             raise ValueError(
-                f"{self.path} stores {name} as {code}; {', '.join(DTYPES)} can be read. "
+                f"{self.path} stores {shown(name)} as {code}; {', '.join(DTYPES)} can be read. "
                 "Is it a quantised copy? Take the original."
             )
         bytes_on_disk = DTYPES[code].itemsize
@@ -63,6 +64,6 @@ def _what_is_wrong(path: Path, error: SafetensorError) -> str:
     if beginning.startswith(b"version https://git-lfs"):
         return "is a pointer of Git LFS and not the weights. Fetch them with `git lfs pull`."
     return (
-        f"has {path.stat().st_size:,} bytes that are no whole safetensors file ({error}). "
+        f"has {path.stat().st_size:,} bytes that are no whole safetensors file ({cut(error)}). "
         "Download it again."
     )

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from llama_mini.weights.json_file import parse_object, read_small
+from llama_mini.weights.quoting import shown
 from llama_mini.weights.safetensors_file import SafetensorsFile
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -30,7 +31,11 @@ def open_files(folder: Path) -> list[SafetensorsFile]:
         if differing := sorted(listed ^ set(file.names)):
             first = differing[0]
             there = "does not have it" if first in listed else "has it, too"
-            place = f"puts {first} into {home[first]}" if first in home else f"lacks {first}"
+            place = (
+                f"puts {shown(first)} into {home[first]}"
+                if first in home
+                else f"lacks {shown(first)}"
+            )
             raise ValueError(
                 f"{folder / INDEX} {place}; {file.path.name} {there}. Do they belong together? "
                 "Download them again."
@@ -49,8 +54,9 @@ def read_index(path: Path) -> dict[str, str]:
     for tensor, name in home.items():
         if not isinstance(name, str) or not _FILE_NAME.fullmatch(name):
             raise ValueError(
-                f"{path} puts {tensor} into {name!r}, which is not the name of a safetensors file "
-                "in the folder. Do not trust it: download it from where the model comes from."
+                f"{path} puts {shown(tensor)} into {shown(name)}, which is not the name of a "
+                "safetensors file in the folder. Do not trust it: download it from where the model "
+                "comes from."
             )
     return home
 
