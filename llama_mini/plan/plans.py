@@ -9,6 +9,7 @@ from llama_mini import planning
 from llama_mini.config import ModelConfig
 from llama_mini.plan import precisions, rehearsal
 from llama_mini.plan.devices import Device
+from llama_mini.training import precision as number_formats
 
 # What a good NVMe disk reads in one go. Assumed, and said so wherever it is used.
 DISK_BYTES_PER_SECOND = 2e9
@@ -91,7 +92,7 @@ def plan_decoding(
     """
     context = config.max_seq_len if context is None else context
     prompt = context if prompt is None else prompt
-    _demand_lengths(config, context, prompt)
+    _demand_lengths(config, batch, context, prompt)
     _demand_even_split(config, n_devices)
     dtype = precisions.dtype_of(precision)
     cache = planning.kv_cache_bytes(config, batch, context, dtype.itemsize)
@@ -130,7 +131,11 @@ def plan_training(
     model, or for a precision that is not trained in.
     """
     context = config.max_seq_len if context is None else context
-    _demand_lengths(config, context, context)
+    _demand_lengths(config, batch, context, context)
+    if precision not in number_formats.DTYPES:
+        raise ValueError(
+            f"Training is planned in {' or '.join(number_formats.DTYPES)}; got {precision!r}."
+        )
     whole = planning.weight_bytes(config, 32)
     activations = rehearsal.training_bytes(config, precision, batch, context)
     return Plan(
@@ -159,7 +164,9 @@ def _bits_per_weight(config: ModelConfig, precision: str) -> Fraction:
     return Fraction(8 * precisions.stored_bytes(config, precision), count)
 
 
-def _demand_lengths(config: ModelConfig, context: int, prompt: int) -> None:
+def _demand_lengths(config: ModelConfig, batch: int, context: int, prompt: int) -> None:
+    if batch < 1:
+        raise ValueError(f"batch must be at least 1 sequence; got {batch}.")
     if not 1 <= context <= config.max_seq_len:
         raise ValueError(
             f"context must be from 1 to {config.max_seq_len:,}, the positions the model is built "

@@ -129,7 +129,7 @@ def _decoding_bytes(
 def _training_bytes(
     config: ModelConfig, precision: str, batch: int, seq: int, components: tuple[Any, ...]
 ) -> int:
-    dtype = number_formats.choose(precision, torch.device("cpu"))
+    dtype = number_formats.DTYPES[precision]
     with _without_memory():
         model = _model(config, "fp32")
         for parameter in model.parameters():
