@@ -8,7 +8,8 @@ Each comparison writes a random model of about 1 GB, brings its files into the p
 times its contestants in turn, each in a process of its own that has imported everything before the
 clock starts. A time ends when a byte of every page of every parameter was read: mapping a file
 costs nothing, reading it does. `first` is the first load in a process, as a user has it; `again` is
-the median of the loads after it in the same process. One line is appended to
+the median of the loads after it in the same process. Anonymous memory is the most at any time of
+one more load; what the files themselves map is no part of it. One line is appended to
 benchmarks/results/loading.jsonl for each comparison.
 """
 
@@ -32,6 +33,7 @@ import torch
 from torch import Tensor
 
 from llama_mini import ModelConfig
+from llama_mini.weights.memory import PeakMemory, anonymous_bytes
 from llama_mini.weights.shapes import parameter_shapes
 
 RESULTS = Path(__file__).parent / "results" / "loading.jsonl"
@@ -64,6 +66,13 @@ def write_huggingface(folder: Path) -> None:
     )
 
 
+def write_meta(folder: Path) -> None:
+    """The model as Meta's folder, in two shards of float16."""
+    from llama_mini.weights import meta_writer
+
+    meta_writer.write_meta(folder, CONFIG, random_tensors(CONFIG), n_shards=2)
+
+
 def with_llama_mini() -> Load:
     """`llama_mini.load`, weights as stored, on the CPU."""
     from llama_mini.weights.loading import load
@@ -82,6 +91,20 @@ def with_transformers() -> Load:
     return lambda folder: AutoModelForCausalLM.from_pretrained(folder, dtype="auto").parameters()
 
 
+def with_load_and_concatenate() -> Load:
+    """What one writes first: read every shard, then concatenate what is cut."""
+    from llama_mini.weights.meta import shard_axis
+
+    def load(folder: Path) -> Iterable[Tensor]:
+        shards = [torch.load(p, weights_only=True) for p in sorted(folder.glob("*.pth"))]
+        for name in [name for name in shards[0] if not name.endswith("rope.freqs")]:
+            axis = shard_axis(name)
+            parts = [shard[name] for shard in shards]
+            yield parts[0] if axis is None else torch.cat(parts, dim=axis)
+
+    return load
+
+
 @dataclass(frozen=True)
 class Comparison:
     """One model on disk, and who loads it; the first contestant is compared with the others."""
@@ -97,6 +120,10 @@ COMPARISONS = {
         {"llama_mini": with_llama_mini, "transformers": with_transformers},
         ("transformers", "safetensors"),
     ),
+    "meta": Comparison(
+        write_meta,
+        {"llama_mini": with_llama_mini, "load and concatenate": with_load_and_concatenate},
+    ),
 }
 
 
@@ -109,24 +136,27 @@ def touch(parameters: Iterable[Tensor]) -> int:
 
 
 def time_loads(load: Load, folder: Path) -> dict[str, float]:
-    """In this process: the first load, the median of those after it, and memory of its own."""
+    """In this process: the first load, the median of those after it, and the peak of memory."""
     for file in folder.iterdir():
         file.read_bytes()
-    seconds = []
+    at_first, seconds = anonymous_bytes() or 0, []
     for _ in range(1 + AGAIN):
         gc.collect()
-        before = _anonymous_bytes()
         started = time.perf_counter()
         parameters = list(load(folder))
         touch(parameters)
         seconds.append(time.perf_counter() - started)
-        anonymous = _anonymous_bytes() - before
         size = sum(parameter.nbytes for parameter in parameters)
         del parameters
+    gc.collect()
+    kept = (anonymous_bytes() or 0) - at_first  # freed by Python, and used again by the next load
+    with PeakMemory(torch.device("cpu")) as memory:  # in a load of its own: watching takes time
+        held = list(load(folder))
+    del held
     return {
         "first": seconds[0],
         "again": statistics.median(seconds[1:]),
-        "anonymous_share": anonymous / size,
+        "anonymous_share": (kept + (memory.host_bytes or 0)) / size,
     }
 
 
@@ -181,21 +211,12 @@ def summary() -> str:
         ours = next(iter(result["medians"].values()))
         for who, times in result["medians"].items():
             lines.append(
-                f"  {who:16} first {times['first'] * 1e3:6.0f} ms "
+                f"  {who:20} first {times['first'] * 1e3:6.0f} ms "
                 f"(ours is {ours['first'] / times['first']:.2f} of it)   "
                 f"again {times['again'] * 1e3:6.0f} ms ({ours['again'] / times['again']:.2f})   "
                 f"anonymous memory {times['anonymous_share']:.2f} of the weights"
             )
     return "\n".join(lines)
-
-
-def _anonymous_bytes() -> int:
-    """This process's memory that no file backs; 0 where the system does not say."""
-    try:
-        status = Path("/proc/self/status").read_text(encoding="ascii")
-    except OSError:
-        return 0
-    return int(status.split("RssAnon:")[1].split()[0]) * 1024
 
 
 def main() -> None:
