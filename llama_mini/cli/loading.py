@@ -1,6 +1,5 @@
 """`llama-mini load`."""
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -52,9 +51,6 @@ def load(
     Shards that were swapped have equal shapes; only --verify finds them.
     Before a download of gigabytes, llama-mini plan says whether it will fit.
     """
-    # Torch looks at this once, at its first allocation: pages of 2 MB on Linux, because the first
-    # touch of so many small ones takes longer than to fill them.
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     with explained(), torchrun_mesh(device) as mesh:
         use_overlay(overlay)
         from llama_mini.training.sample import stream_text
