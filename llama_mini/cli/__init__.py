@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from llama_mini.cli import data, export, loading, plan, training
+from llama_mini.cli import chat, data, export, loading, plan, training
 
 app = typer.Typer(
     name="llama-mini",
@@ -28,6 +28,7 @@ def doctor() -> None:
 app.command()(training.train)
 app.command()(training.generate)
 app.command()(loading.load)
+app.command()(chat.chat)
 app.command()(export.export)
 app.command()(plan.plan)
 app.add_typer(data.app, name="data")

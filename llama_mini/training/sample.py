@@ -1,5 +1,6 @@
 """From a prompt to text, piece by piece, as a reader sees it."""
 
+import itertools
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -7,8 +8,7 @@ import torch
 
 from llama_mini import generation
 from llama_mini import model as architecture
-
-_REPLACEMENT = "\ufffd"  # what decoding shows for a character whose bytes are not complete yet
+from llama_mini.tokenizer.streaming import text_pieces
 
 
 class TextTokenizer(Protocol):
@@ -55,16 +55,6 @@ def stream_text(
         top_k,
         generator,
     )
-    shown = tokenizer.decode(ids)
-    yield shown
-    for column in columns:
-        token = int(column)
-        if token == tokenizer.eos_id:
-            break
-        ids.append(token)
-        text = tokenizer.decode(ids)
-        if not text.endswith(_REPLACEMENT):
-            yield text[len(shown) :]
-            shown = text
-    # A last character whose bytes never became complete.
-    yield tokenizer.decode(ids)[len(shown) :]
+    yield tokenizer.decode(ids)
+    drawn = itertools.takewhile(lambda token: token != tokenizer.eos_id, map(int, columns))
+    yield from text_pieces(tokenizer, drawn, before=ids)
