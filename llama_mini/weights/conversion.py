@@ -9,12 +9,15 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from llama_mini.tokenizer.sentencepiece import Tokenizer
+from llama_mini.weights import filling
 from llama_mini.weights.checkpoint import Checkpoint
 from llama_mini.weights.huggingface_writer import write_huggingface
 from llama_mini.weights.meta_writer import write_meta
 
 LAYOUTS = ("hf", "meta")
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+PRECISIONS = {
+    name: dtype for name, dtype in filling.PRECISIONS.items() if name not in filling.QUANTIZED
+}
 
 
 def convert(

@@ -16,6 +16,7 @@ from llama_mini.weights.json_file import read_small
 from llama_mini.weights.params_json import parse_params
 from llama_mini.weights.pth import open_pth
 from llama_mini.weights.shapes import parameter_shapes
+from llama_mini.weights.tokenizer_file import demand_vocabulary
 from llama_mini.weights.transfer import to_device
 
 _SHARD = re.compile(r"consolidated\.([0-9]{2})\.pth")
@@ -89,12 +90,7 @@ class MetaFolder(Checkpoint):
         if self._tokenizer_file is None:
             return None
         tokenizer = Tokenizer(self._tokenizer_file)
-        if tokenizer.vocab_size != self.config.vocab_size:
-            raise ValueError(
-                f"{self._tokenizer_file} has {tokenizer.vocab_size:,} tokens and the model "
-                f"{self.config.vocab_size:,}: it is another model's tokenizer. Put the one that "
-                f"came with these weights into {self.folder}."
-            )
+        demand_vocabulary(self._tokenizer_file, tokenizer.vocab_size, self.config.vocab_size)
         return tokenizer
 
     def verify(self) -> str:
