@@ -3,7 +3,7 @@
 PYTHON ?= python3
 export TORCH_INDEX_URL
 
-.PHONY: help lab test setup notebooks doctor ablations
+.PHONY: help lab test setup notebooks doctor ablations prove full-weights
 
 help:
 	@$(PYTHON) tools/make.py --help
@@ -25,3 +25,9 @@ doctor:
 
 ablations:
 	@$(PYTHON) tools/make.py ablations $(ARGS)
+
+prove:
+	@$(PYTHON) tools/make.py prove $(ARGS)
+
+full-weights:
+	@$(PYTHON) tools/make.py full-weights $(ARGS)

@@ -6,6 +6,8 @@
   python tools/make.py notebooks [--check]             rebuild the notebooks from lessons/
   python tools/make.py doctor                          say what this machine can do
   python tools/make.py ablations [--quick]             make the runs behind lesson 07's comparison
+  python tools/make.py prove                           give the readers 100,000 damaged files
+  python tools/make.py full-weights                    measure 7B to 65B on this machine's GPU
 
 Needs Python 3.11, 3.12 or 3.13 and nothing else. Everything goes into .venv and my_llama_mini,
 beside this folder. To choose another build of PyTorch than your package index offers first, give
@@ -34,7 +36,17 @@ def main(arguments: list[str]) -> int:
         prog="make.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "command", choices=["lab", "test", "setup", "notebooks", "doctor", "ablations"]
+        "command",
+        choices=[
+            "lab",
+            "test",
+            "setup",
+            "notebooks",
+            "doctor",
+            "ablations",
+            "prove",
+            "full-weights",
+        ],
     )
     parser.add_argument(
         "--torch-index-url",
@@ -62,6 +74,8 @@ def main(arguments: list[str]) -> int:
         "notebooks": [str(ROOT / "tools" / "build_notebooks.py"), *rest],
         "doctor": ["-m", "llama_mini", "doctor", *rest],
         "ablations": [str(ROOT / "benchmarks" / "ablations.py"), *rest],
+        "prove": [str(ROOT / "tools" / "prove.py"), *rest],
+        "full-weights": [str(ROOT / "benchmarks" / "full_weights.py"), *rest],
     }
     command = commands[options.command]
     if command is None:
