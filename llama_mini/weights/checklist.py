@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import threading
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -42,46 +43,58 @@ def checklist_text(folder: Path, names: Iterable[str]) -> str:
     return "".join(f"{md5}  {name}\n" for name, md5 in sums.items())
 
 
-def verify_folder(folder: Path, expected: Mapping[str, str]) -> str:
-    """Read every listed file and compare; a sentence that says what was compared.
+def verify(path: Path, expected: Mapping[str, str]) -> str:
+    """Read every file that the checklist at `path` lists; a sentence that says what was compared.
 
-    A bar shows the progress in GB/s. Raises ValueError if files are missing or differ, and names
-    them.
+    expected: as `parse_checklist` gives it. A bar shows the progress in GB/s. Raises ValueError if
+    files are missing or differ, and names them.
     """
+    folder = path.parent
     if missing := [name for name in expected if not (folder / name).is_file()]:
         raise ValueError(
-            f"{NAME} lists {', '.join(missing)}, which {folder} does not have. Download what is "
-            "missing."
+            f"{path.name} lists {', '.join(missing)}, which {folder} does not have. Download what "
+            "is missing."
         )
     found = _md5_of_files(folder, list(expected))
     if differing := [name for name in expected if found[name] != expected[name]]:
         exchanged = sorted(found[name] for name in differing) == sorted(
             expected[name] for name in differing
         )
-        advice = (
-            "They are each other's: exchange their names."
-            if exchanged and len(differing) > 1
-            else "Download again what differs."
-        )
         raise ValueError(
             f"{', '.join(differing)} in {folder} "
-            f"{'differs' if len(differing) == 1 else 'differ'} from the MD5 in {NAME}. {advice}"
+            f"{'differs' if len(differing) == 1 else 'differ'} from the MD5 in {path.name}. "
+            + (
+                "They are each other's: exchange their names."
+                if exchanged and len(differing) > 1
+                else "Download again what differs."
+            )
         )
-    return f"{len(expected)} files agree with the MD5 sums in {NAME}"
+    files = (
+        f"{len(expected)} files agree" if len(expected) > 1 else f"{next(iter(expected))} agrees"
+    )
+    return f"{files} with {path.name}"
 
 
 def _md5_of_files(folder: Path, names: list[str]) -> dict[str, str]:
     total = sum((folder / name).stat().st_size for name in names)
-    with tqdm(total=total, unit="B", unit_scale=True, desc="Checking MD5", leave=False) as bar:
+    stopped = threading.Event()
+    # hashlib lets other threads run while it works.
+    n_threads = max(1, min(len(names), os.cpu_count() or 1))
+    with (
+        tqdm(total=total, unit="B", unit_scale=True, desc="Checking MD5", leave=False) as bar,
+        ThreadPoolExecutor(n_threads) as pool,
+    ):
 
         def md5(name: str) -> str:
             digest = hashlib.md5(usedforsecurity=False)
             with (folder / name).open("rb") as file:
-                while chunk := file.read(_CHUNK):
+                while not stopped.is_set() and (chunk := file.read(_CHUNK)):
                     digest.update(chunk)
                     bar.update(len(chunk))
             return digest.hexdigest()
 
-        # hashlib lets other threads run while it works.
-        with ThreadPoolExecutor(max(1, min(len(names), os.cpu_count() or 1))) as pool:
+        try:
             return dict(zip(names, pool.map(md5, names), strict=True))
+        except BaseException:
+            stopped.set()  # or Ctrl-C would wait until every file is read
+            raise

@@ -192,7 +192,12 @@ def test_a_pickle_with_code_in_it_is_refused_and_what_it_would_run_is_named(one,
         (lambda t: {k: v.to(torch.int32) for k, v in t.items()}, "weights are floating point"),
         (lambda t: {**t, "lm_head.weight": t["output.weight"]}, "has lm_head.weight, which"),
         (lambda t: {k: v for k, v in t.items() if k != "norm.weight"}, "asks for norm.weight"),
-        (lambda t: {f"model.{k}": v for k, v in t.items()}, "asks for|embeddings"),
+        (lambda t: {f"model.{k}": v for k, v in t.items()}, "vocab_size .-1. to the embeddings"),
+        (lambda t: {**t, "tok_embeddings.weight": torch.tensor(1.0).half()}, "to the embeddings"),
+        (
+            lambda t: {**t, "layers.0.attention.wq.weight": torch.tensor(1.0).half()},
+            "asks for layers.0.attention.wq.weight of shape",
+        ),
         (
             lambda t: {**t, "norm.weight": torch.ones(1).half().expand(32)},
             "norm.weight claims more numbers than the file has",
@@ -212,7 +217,8 @@ def test_params_json_of_another_size_is_named(one):
         ("n_layers", 3, r"asks for layers.2.attention_norm.weight, which consolidated.00.pth does"),
         ("n_layers", 1, r"has layers.1.attention.wk.weight.*model of 1 layers"),
         ("n_layers", 10**7, r"asks for layers.2"),
-        ("dim", 16, r"asks for .*of shape|too many|asks for"),
+        ("dim", 16, r"asks for tok_embeddings.weight of shape \(292, 16\)"),
+        ("dim", 32 * 4096, r"says dim 131072, which would take 4,096 shards like these"),
         ("dim", 64, r"has 2 shards; found 1"),
         (
             "multiple_of",

@@ -129,7 +129,7 @@ def test_the_checklist_is_one_that_md5sum_accepts(tmp_path):
     ]
     checked = subprocess.run(["md5sum", "-c", "checklist.chk"], cwd=folder, capture_output=True)
     assert checked.returncode == 0
-    assert open_checkpoint(folder).verify() == "3 files agree with the MD5 sums in checklist.chk"
+    assert open_checkpoint(folder).verify() == "3 files agree with checklist.chk"
 
 
 def test_the_archives_are_sound_and_their_numbers_aligned(tmp_path):
@@ -164,6 +164,21 @@ def test_the_tokenizer_is_found_in_the_folder_or_above_it(tmp_path, place):
     train_tokenizer(TEXT, tmp_path / place, vocab_size=290)
     _, tokenizer = load(folder)
     assert tokenizer.decode(tokenizer.encode("the old garden")) == "the old garden"
+
+
+def test_the_tokenizers_own_checklist_is_verified_too(tmp_path):
+    model = drawn(ModelConfig(dim=16, n_layers=1, n_heads=2, vocab_size=290))
+    folder = write(tmp_path / "size", model)
+    tokenizer = train_tokenizer(TEXT, tmp_path / "tokenizer.model", vocab_size=290).path
+    listed = tmp_path / "tokenizer_checklist.chk"
+    listed.write_text(f"{hashlib.md5(tokenizer.read_bytes()).hexdigest()}  tokenizer.model\n")
+    said = "2 files agree with checklist.chk; tokenizer.model agrees with tokenizer_checklist.chk"
+    assert open_checkpoint(folder).verify() == said
+    listed.write_text(f"{'0' * 32}  tokenizer.model\n")
+    with pytest.raises(
+        ValueError, match=r"tokenizer.model in .* differs .* tokenizer_checklist.chk"
+    ):
+        open_checkpoint(folder).verify()
 
 
 def test_the_writer_copies_the_tokenizer(tmp_path):
