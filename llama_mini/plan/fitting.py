@@ -2,14 +2,16 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
 
+from llama_mini import model as architecture
+from llama_mini.config import CONFIGS
 from llama_mini.plan.amounts import in_words
 from llama_mini.plan.devices import DEVICES, Device
 from llama_mini.plan.plans import Plan, plan_decoding, plan_training
 from llama_mini.weights.filling import PRECISIONS
 
-SHORTEST_CONTEXT = 128
+RELEASED = ("7B", "13B", "30B", "65B")
+SHORTEST = 128  # positions; a shorter prompt or context would not be of much use
 
 
 def room(plan: Plan, device: Device) -> str:
@@ -36,32 +38,33 @@ def verdict(plan: Plan, device: Device) -> str:
 
 def what_would_fit(plan: Plan, device: Device) -> Iterator[str]:
     """The nearest changes to a plan that make it fit, each by itself, in words."""
-    if fewer := _first(device, _halved(plan, "batch", 1)):
-        yield f"{_sequences(fewer.batch)} at a time ({in_words(fewer.total)})"
-    if shorter := _first(device, _halved(plan, "context", SHORTEST_CONTEXT)):
-        yield f"a context of {shorter.context:,} ({in_words(shorter.total)})"
-    if not plan.training:
-        names = list(PRECISIONS)
-        narrower = names[names.index(plan.precision) + 1 :]
-        if smaller := _first(device, (changed(plan, precision=name) for name in narrower)):
-            yield f"{smaller.precision} ({in_words(smaller.total)})"
-    larger = [other for other in DEVICES.values() if plan.fits(other)]
-    if larger:
+    here = [
+        ("{0.batch} at a time", _halved(plan, "batch", 1)),
+        ("prompts of up to {0.prompt:,}", _halved(plan, "prompt", SHORTEST)),
+        ("a context of {0.context:,}", _halved(plan, "context", SHORTEST)),
+        ("{0.precision}", _narrower(plan)),
+    ]
+    nothing_here = True
+    for words, plans in here:
+        if fitting := next((other for other in plans if other.fits(device)), None):
+            nothing_here = False
+            yield f"{words.format(fitting)} ({in_words(fitting.total)})"
+    if nothing_here:
+        yield from _smaller_model(plan, device)
+    if larger := [other for other in DEVICES.values() if plan.fits(other)]:
         yield f"the same on {min(larger, key=lambda other: other.memory_bytes).name}"
     yield from _several(plan, device)
 
 
 def changed(plan: Plan, **changes: object) -> Plan:
-    """The plan with another precision, context, batch or n_devices, counted anew."""
-    prompt = min(plan.prompt, changes.get("context", plan.context))
-    chosen = {name: changes.get(name, getattr(plan, name)) for name in ("precision", "batch")}
-    chosen["context"] = changes.get("context", plan.context)
+    """The plan with another precision, batch, context, prompt or n_devices, counted anew."""
+    names = ("config", "precision", "batch", "context", "prompt", "n_devices")
+    chosen = {name: changes.get(name, getattr(plan, name)) for name in names}
+    chosen["prompt"] = min(chosen["prompt"], chosen["context"])
     if plan.training:
-        new = plan_training(plan.config, **chosen)
-    else:
-        n_devices = changes.get("n_devices", plan.n_devices)
-        new = plan_decoding(plan.config, **chosen, prompt=prompt, n_devices=n_devices)
-    return replace(new, disk_bytes=plan.disk_bytes)
+        del chosen["prompt"], chosen["n_devices"]
+        return plan_training(**chosen).with_disk(plan.disk_bytes)
+    return plan_decoding(**chosen).with_disk(plan.disk_bytes)
 
 
 def devices_needed(plan: Plan, device: Device, most: int = 8) -> int | None:
@@ -93,15 +96,32 @@ def _several(plan: Plan, device: Device) -> Iterator[str]:
 
 
 def _halved(plan: Plan, name: str, least: int) -> Iterator[Plan]:
+    if plan.training and name == "prompt":
+        return
     value = getattr(plan, name) // 2
     while value >= least:
         yield changed(plan, **{name: value})
         value //= 2
 
 
-def _first(device: Device, plans: Iterator[Plan]) -> Plan | None:
-    return next((plan for plan in plans if plan.fits(device)), None)
+def _narrower(plan: Plan, including: bool = False) -> Iterator[Plan]:
+    """In every precision after the plan's own; training knows no other that takes less."""
+    if not plan.training:
+        names = list(PRECISIONS)
+        for name in names[names.index(plan.precision) + (not including) :]:
+            yield changed(plan, precision=name)
 
 
-def _sequences(number: int) -> str:
-    return f"{number} sequence{'s' * (number != 1)}"
+def _smaller_model(plan: Plan, device: Device) -> Iterator[str]:
+    """The largest of LLaMA's sizes below this one that fits, at this precision or a narrower."""
+    count = architecture.parameter_count(plan.config)
+    for size in reversed(RELEASED):
+        config = CONFIGS[size]
+        longest = config.max_seq_len >= plan.context
+        if architecture.parameter_count(config) >= count or not longest:
+            continue
+        smaller = changed(plan, config=config)
+        for other in _narrower(smaller, including=True):
+            if other.fits(device):
+                yield f"{size} in {other.precision} ({in_words(other.total)})"
+                return

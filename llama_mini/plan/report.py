@@ -6,11 +6,9 @@ from llama_mini import model as architecture
 from llama_mini.config import CONFIGS
 from llama_mini.plan.amounts import in_words, three_digits
 from llama_mini.plan.devices import Device
-from llama_mini.plan.fitting import devices_needed, verdict
+from llama_mini.plan.fitting import RELEASED, devices_needed, verdict
 from llama_mini.plan.plans import DISK_BYTES_PER_SECOND, Plan, plan_decoding
 from llama_mini.weights.filling import PRECISIONS
-
-RELEASED = ("7B", "13B", "30B", "65B")
 
 
 def describe(

@@ -6,13 +6,12 @@ from matplotlib.figure import Figure
 from llama_mini.config import CONFIGS
 from llama_mini.plan.amounts import in_words, three_digits
 from llama_mini.plan.devices import DEVICES, Device
-from llama_mini.plan.fitting import room
+from llama_mini.plan.fitting import RELEASED, room
 from llama_mini.plan.plans import Plan, plan_decoding
 from llama_mini.visualization import figures
 from llama_mini.visualization.explore import Explorer
 from llama_mini.weights.filling import PRECISIONS
 
-SIZES = ("7B", "13B", "30B", "65B")
 COLORS = {
     "weights": figures.COLORS[0],
     "KV cache": figures.COLORS[4],
@@ -27,7 +26,7 @@ def explore_plan(size: str = "13B", precision: str = "bf16", device: str = "V100
         draw_plan,
         batch=widgets.SelectionSlider(options=powers, value=1),
         context=widgets.IntSlider(2048, min=128, max=2048, step=128),
-        size=widgets.Dropdown(options=SIZES, value=size),
+        size=widgets.Dropdown(options=RELEASED, value=size),
         precision=widgets.Dropdown(options=list(PRECISIONS), value=precision),
         device=widgets.Dropdown(options=list(DEVICES), value=device),
     )

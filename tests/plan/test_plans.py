@@ -128,9 +128,29 @@ def test_every_change_that_is_named_makes_it_fit():
     place = Device("a small one", (plan.total + changed(plan, batch=8).total) / 2)
     assert not plan.fits(place)
     named = " ".join(what_would_fit(plan, place))
-    batch = int(re.search(r"(\d+) sequences? at a time", named)[1])
+    batch = int(re.search(r"(\d+) at a time", named)[1])
     assert changed(plan, batch=batch).fits(place)
     assert not changed(plan, batch=2 * batch).fits(place)
+
+
+@pytest.mark.parametrize(
+    ("size", "precision", "batch", "device", "suggestion"),
+    [
+        ("7B", "bf16", 32, "H100", "prompts of up to 1,024"),
+        ("13B", "bf16", 4, "V100", "7B in int4"),
+        ("65B", "bf16", 1, "laptop", "13B in int4"),
+        ("65B", "int4", 1, "RTX 4090", "30B in int4"),
+    ],
+)
+def test_what_is_suggested_fits(size, precision, batch, device, suggestion):
+    plan, place = plan_decoding(CONFIGS[size], precision, 2048, batch), DEVICES[device]
+    assert suggestion in ", ".join(what_would_fit(plan, place))
+    if " in " in suggestion:
+        other, _, narrower = suggestion.split()
+        plan = plan_decoding(CONFIGS[other], narrower, 2048, batch)
+    else:
+        plan = changed(plan, prompt=1024)
+    assert plan.fits(place)
 
 
 def test_the_number_of_devices_is_the_least_that_holds_it():
