@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 14 · Loading the full weights
 #
-# **100 minutes · 1 GB of memory, 200 MB of disk while it runs · no GPU, no network · comes after 08**
+# **100 minutes · under 1 GB of memory, 200 MB of disk while it runs · comes after 08 · no GPU, no network**
 #
 # > *65 billion numbers lie in eight files. How do they become the model you wrote?*
 
@@ -952,8 +952,8 @@ overlay.status()
 # llama-mini chat smollm2
 # ```
 #
-# A lesson does not download. Once you have run that command, this cell finds the file, and reads the same
-# weights twice: rightly, and with the rows of queries and keys in the other order.
+# A lesson does not download. Once you have run that command, this cell finds the file (and takes 1.2 GB of
+# memory). It reads the same weights twice: rightly, and with the rows of queries and keys in the other order.
 
 # %%
 from llama_mini import paths
