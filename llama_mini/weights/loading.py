@@ -93,7 +93,7 @@ def load(
     damaged, or a number is too large for fp16.
     """
     loaded = read(path, device, precision, mesh=mesh, verify=verify, force=force)
-    for note in loaded.notes:
+    for note in loaded.notes if mesh is None or mesh.get_rank() == 0 else ():
         tqdm.write(f"{loaded.what}: {note}.", file=sys.stderr)
     return loaded.model, loaded.tokenizer
 
