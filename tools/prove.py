@@ -58,6 +58,8 @@ def main() -> int:
         for (reader, _, stop), outcome in zip(parts, done, strict=True):
             outcomes[reader].add(outcome)
             print(f"{reader}: {stop:,} inputs, {_words(outcomes[reader])}", flush=True)
+            for seed, what in list(outcome.failures.items())[:5]:
+                print(f"  {seed}: {what}", flush=True)
 
     seconds = time.monotonic() - started
     print(f"\n{'reader':12} {'inputs':>8} {'read':>8} {'refused':>8} {'failed':>8}")
@@ -66,8 +68,6 @@ def main() -> int:
         print(f"{reader:12} {sum(counts):8,} {counts[0]:8,} {counts[1]:8,} {counts[2]:8,}")
     print(f"In {seconds:.0f} s, {options.jobs} processes at a time.")
     failures = {k: v for outcome in outcomes.values() for k, v in outcome.failures.items()}
-    for seed, what in list(failures.items())[:20]:
-        print(f"\n{seed}: {what}")
     _save(outcomes, failures, seconds, options)
     return 1 if failures else 0
 

@@ -173,7 +173,7 @@ def _like(value: Any, rng: random.Random) -> Any:
     if isinstance(value, int):
         return rng.choice((value + 1, value - 1, -value, value * 2, value // 2, value * 2**40))
     if isinstance(value, float):
-        return rng.choice((-value, value * 1e300, value / 1e300, 0.0, int(value)))
+        return rng.choice((-value, value * 1e300, value / 1e300, 0.0, repr(value)))
     if isinstance(value, str):
         return rng.choice((value + " ", value[:-1], value.upper(), "../" + value, "/" + value))
     return _strange(rng)
