@@ -103,18 +103,19 @@ def _plan(
     from llama_mini.config import CONFIGS
     from llama_mini.plan.plans import plan_decoding, plan_training
     from llama_mini.plan.precisions import name_of
+    from llama_mini.weights import pretrained
     from llama_mini.weights.loading import open_checkpoint
 
     if model in CONFIGS:
         config, on_disk, stored = CONFIGS[model], None, "bf16"
-    elif Path(model).expanduser().exists():
+    elif Path(model).expanduser().exists() or model in pretrained.names():
         checkpoint = open_checkpoint(model)
         config = checkpoint.config
         on_disk = sum(entry.bytes_on_disk for entry in checkpoint.entries.values())
         stored = name_of(checkpoint.entries["tok_embeddings.weight"].dtype)
     else:
-        names = ", ".join(CONFIGS)
-        raise ValueError(f"{model} is neither a size ({names}) nor a path to weights.")
+        known = ", ".join([*CONFIGS, *pretrained.names()])
+        raise ValueError(f"{model} is neither a known model ({known}) nor a path to weights.")
     precision = precision or ("bf16" if training else stored)
     if training:
         if n_devices > 1 or prompt is not None:

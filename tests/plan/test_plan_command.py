@@ -49,7 +49,7 @@ def test_a_folder_is_planned_from_its_headers(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["66B"], "66B is neither a size (7B"),
+        (["66B"], "66B is neither a known model (7B"),
         (["7B", "--device", "Cray"], "no device 'Cray'"),
         (["7B", "--device", "H100", "--context", "4096"], "context must be from 1 to 2,048"),
         (["30B", "--device", "H100", "--devices", "8"], "52 query heads do not divide"),
