@@ -24,9 +24,6 @@ _WITHIN = (
 )
 
 
-Gather = Callable[[Tensor, Tensor], Tensor]
-
-
 def meta_name(name: str) -> str:
     """Meta's name of the parameter that Hugging Face calls `name`.
 
@@ -75,40 +72,26 @@ def huggingface_name(name: str) -> str:
     raise ValueError(f"The model has no parameter {name!r}, so Hugging Face has no name for it.")
 
 
-def _index_select(weight: Tensor, rows: Tensor) -> Tensor:
-    return weight.index_select(0, rows.to(weight.device))
+def meta_rows(name: str, n_rows: int, config: ModelConfig) -> Tensor | None:
+    """Which row of Hugging Face's tensor each row of Meta's is; `name` is Meta's.
 
-
-def to_meta(
-    name: str, tensor: Tensor, config: ModelConfig, gather: Gather = _index_select
-) -> Tensor:
-    """A tensor of Hugging Face's with its rows in Meta's order; `name` is Meta's.
-
-    Only the query and key projections differ; any other tensor is returned as it is. gather: how
-    rows are picked, (weight, rows) → weight[rows].
+    → (n_rows,) int64, so that Meta's tensor is `tensor[rows]`; None where the rows are the same,
+    that is in all but the query and key projections.
     """
-    heads = _rotated_heads(name, config)
-    if heads is None:
-        return tensor
-    return gather(tensor, _row_order(rope.half_to_interleaved, len(tensor), heads))
+    return _row_order(rope.half_to_interleaved, name, n_rows, config)
 
 
-def to_huggingface(name: str, tensor: Tensor, config: ModelConfig) -> Tensor:
-    """A tensor of Meta's with its rows in Hugging Face's order, the inverse of `to_meta`."""
-    heads = _rotated_heads(name, config)
-    if heads is None:
-        return tensor
-    return _index_select(tensor, _row_order(rope.interleaved_to_half, len(tensor), heads))
+def huggingface_rows(name: str, n_rows: int, config: ModelConfig) -> Tensor | None:
+    """Which row of Meta's tensor each row of Hugging Face's is, the inverse of `meta_rows`."""
+    return _row_order(rope.interleaved_to_half, name, n_rows, config)
 
 
-def _rotated_heads(name: str, config: ModelConfig) -> int | None:
-    """How many heads the rows of a projection that RoPE rotates make; None for other tensors."""
-    if name.endswith(".attention.wq.weight"):
-        return config.n_heads
-    return config.kv_heads if name.endswith(".attention.wk.weight") else None
-
-
-def _row_order(convert: Callable[[Tensor, int], Tensor], n_rows: int, n_heads: int) -> Tensor:
+def _row_order(
+    convert: Callable[[Tensor, int], Tensor], name: str, n_rows: int, config: ModelConfig
+) -> Tensor | None:
+    if not name.endswith((".attention.wq.weight", ".attention.wk.weight")):
+        return None
+    n_heads = config.n_heads if name.endswith(".wq.weight") else config.kv_heads
     # The conversions of `rope` only move rows, so one done to a column of row numbers (exact in
     # float32 up to 2^24) says it all. Whole rows are then gathered several times as fast as torch
     # copies along permuted axes.

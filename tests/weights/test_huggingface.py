@@ -231,22 +231,32 @@ def test_a_config_of_2023_is_read_with_the_defaults_of_its_time(tmp_path):
 def test_gathered_rows_are_those_of_the_conversion(n_heads, pairs, columns, dtype, n_threads):
     config = ModelConfig(dim=n_heads * pairs * 2, n_layers=1, n_heads=n_heads, vocab_size=8)
     weight = torch.randn(config.dim, columns).to(dtype)
-    name, gather = "layers.0.attention.wq.weight", RowGatherer(n_threads)
-    converted = huggingface.to_meta(name, weight, config, gather)
+    name, gatherer = "layers.0.attention.wq.weight", RowGatherer(n_threads)
+    rows = huggingface.meta_rows(name, config.dim, config)
+    first, second = gatherer.start(weight, rows), gatherer.start(weight, rows)
+    second.result().zero_()  # the two lie side by side in memory
+    converted = first.result()
     assert converted.dtype == dtype
     assert torch.equal(converted, rope.half_to_interleaved(weight, n_heads))
-    assert torch.equal(huggingface.to_huggingface(name, converted, config), weight)
-    again = huggingface.to_meta(name, weight, config, gather)
-    again.zero_()  # results lie side by side in one piece of memory
-    assert torch.equal(converted, rope.half_to_interleaved(weight, n_heads))
+    assert torch.equal(converted[huggingface.huggingface_rows(name, config.dim, config)], weight)
 
 
 def test_rows_of_large_matrices_are_gathered_right():
-    weight = torch.randn(3000, 7000)  # more than one piece of memory
+    weight = torch.randn(3000, 7000)  # more than one block of memory
     rows = torch.randperm(3000)
-    gather = RowGatherer(2)
+    gatherer = RowGatherer(2)
     for _ in range(2):
-        assert torch.equal(gather(weight, rows), weight[rows])
+        found = gatherer.start(weight, rows).result()
+        assert torch.equal(found, weight[rows])
+        assert found.untyped_storage().nbytes() == weight.nbytes  # so saving it saves no more
+
+
+def test_tensors_come_right_in_any_order(tmp_path):
+    model = drawn(GROUPED)
+    export(tmp_path / "hf", model)
+    checkpoint, expected = open_checkpoint(tmp_path / "hf"), model.state_dict()
+    for name in [*reversed(names_of(GROUPED)), *names_of(GROUPED), *names_of(GROUPED)[::2]]:
+        assert torch.equal(checkpoint.tensor(name, CPU), expected[name])
 
 
 def test_what_is_not_moved_stays_in_its_file_and_outlives_the_checkpoint(tmp_path):
@@ -276,7 +286,8 @@ def test_the_conversion_is_the_learners_when_theirs_fills_the_slot(tmp_path):
     gc.collect()
     slots.fill("llama_mini.rope:half_to_interleaved", mine)
     try:
-        theirs = {n: open_checkpoint(tmp_path / "hf").tensor(n, CPU) for n in names_of(LLAMA)}
+        checkpoint = open_checkpoint(tmp_path / "hf")
+        theirs = {name: checkpoint.tensor(name, CPU) for name in names_of(LLAMA)}
     finally:
         slots.restore_all()
     checkpoint = open_checkpoint(tmp_path / "hf")
