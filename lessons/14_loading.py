@@ -745,8 +745,8 @@ for size in META_SHARDS:
 
 # %% [markdown]
 # How fast will it be? To make **one** token, every weight must travel from memory to the processor once:
-# each is needed, and none stays there. At batch 1 a weight is used for one multiplication and one addition, far
-# less than a processor can do in the time. So the memory decides:
+# each is needed, and none stays there. At batch 1 a weight is used for one multiplication and one
+# addition, far less than a processor can do in the time. So the memory decides:
 #
 # $$\text{tokens per second} \le \text{batch} \cdot
 # \frac{\text{bytes per second}}{\text{bytes of the weights} + \text{bytes of the caches}}$$
@@ -788,9 +788,9 @@ from llama_mini.visualization.plan import explore_plan
 explore_plan(size="13B", precision="bf16", device="V100-32")
 
 # %% [markdown]
-# With 32 GB it fits, at batch 1. With 16 GB it needs 8 bits and half the context, or 4 bits. In a terminal, `llama-mini plan 13B --device
-# V100-32` says the same with all its sums, `llama-mini plan` alone has the table of what fits where, and
-# a load that cannot fit is refused before it begins.
+# With 32 GB it fits, at batch 1. With 16 GB it needs 8 bits and half the context, or 4 bits. In a terminal,
+# `llama-mini plan 13B --device V100-32` says the same with all its sums, `llama-mini plan` alone has the
+# table of what fits where, and a load that cannot fit is refused before it begins.
 #
 # ## Streaming: the memory of a load
 #
@@ -856,11 +856,11 @@ def streamed(keep):
         del tensor
 
 
-def watch(load):
+def watch(steps):
     """Own memory above the start, after every step."""
     gc.collect()
     start = anonymous_mb()
-    return [anonymous_mb() - start for _ in load]
+    return [anonymous_mb() - start for _ in steps]
 
 
 if anonymous_mb() is None:
@@ -927,8 +927,8 @@ overlay.status()
 # ### The real ones
 #
 # Meta gives the weights of 7B to 65B on request, by a form, under a licence that forbids commercial use.
-# (The code is under the GPL v3.) With them on your disk, this is all, for any size on any number of
-# GPUs; 30B is what the paper calls 33B:
+# (The code is under the GPL v3.) With them on your disk, this is all, for any size (30B is what
+# the paper calls 33B):
 #
 # ```
 # llama-mini plan 65B --device H100 --precision int4
@@ -982,7 +982,7 @@ else:
 # ## What breaks if you get it wrong
 #
 # - **The wrong axis**: loud, until someone reshapes. Then gibberish.
-# - **The wrong order, or one shard twice**: equal shapes, no error. Verify.
+# - **The wrong order**: equal shapes, no error. Nothing but the checksums can tell.
 # - **`if not axis`**: true for None, and for 0 as well.
 # - **`"attention" in name`**: true for `attention_norm`. `name[9:]`: right up to layer 9.
 # - **norm_eps assumed**: 65B slightly wrong, for ever. Read the file.
