@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import re
+import shutil
 import subprocess
 import zipfile
 
@@ -127,8 +128,8 @@ def test_the_checklist_is_one_that_md5sum_accepts(tmp_path):
         "  consolidated.01.pth\n",
         "  params.json\n",
     ]
-    checked = subprocess.run(["md5sum", "-c", "checklist.chk"], cwd=folder, capture_output=True)
-    assert checked.returncode == 0
+    if md5sum := shutil.which("md5sum"):
+        subprocess.run([md5sum, "-c", "checklist.chk"], cwd=folder, check=True, capture_output=True)
     assert open_checkpoint(folder).verify() == "3 files agree with checklist.chk"
 
 
