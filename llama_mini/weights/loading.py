@@ -18,7 +18,8 @@ from llama_mini.plan import refusal
 from llama_mini.weights import gguf_file, huggingface_folder, meta_folder, pretrained, run_folder
 from llama_mini.weights.checkpoint import Checkpoint
 from llama_mini.weights.empty import empty_model
-from llama_mini.weights.filling import PRECISIONS, fill
+from llama_mini.weights.filling import PRECISIONS, QUANTIZED, fill
+from llama_mini.weights.memory import without_collections
 
 if TYPE_CHECKING:
     from torch.distributed.device_mesh import DeviceMesh
@@ -98,6 +99,7 @@ def load(
     return loaded.model, loaded.tokenizer
 
 
+@without_collections()
 def read(
     path: str | Path,
     device: str | torch.device = "cpu",
@@ -111,6 +113,11 @@ def read(
     if precision is not None and precision not in PRECISIONS:
         raise ValueError(
             f"precision must be {', '.join(PRECISIONS)}, or None for as stored; got {precision!r}."
+        )
+    if mesh is not None and precision in QUANTIZED:
+        raise ValueError(
+            f"A model that processes share is not quantised; got precision {precision!r} with a "
+            "mesh. Take bf16, or load the model in one process."
         )
     device = find_device(device)
     checkpoint = open_checkpoint(path)

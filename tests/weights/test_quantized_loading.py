@@ -4,12 +4,15 @@ import os
 import subprocess
 import sys
 
+import micro_gguf
 import pytest
 import torch
 from torch import nn
 
-from llama_mini import feedforward, load
+from llama_mini import feedforward, load, slots
 from llama_mini.config import ModelConfig
+from llama_mini.course import EXERCISES
+from llama_mini.course.grading import symbol_from
 from llama_mini.model import Transformer
 from llama_mini.weights import quantization
 from llama_mini.weights.huggingface_writer import write_huggingface
@@ -30,6 +33,8 @@ def model():
 def written(model, path, layout):
     if layout == "huggingface":
         return write_huggingface(path, model.config, model.state_dict().items(), torch.float32)
+    if layout == "gguf":
+        return micro_gguf.write(path, model)
     shards = int(layout.removeprefix("meta "))
     return write_meta(path, model.config, model.state_dict().items(), shards, torch.float32)
 
@@ -42,7 +47,7 @@ def rounded(weight, kind):
 
 
 @pytest.mark.parametrize("kind", ["int8", "int4"])
-@pytest.mark.parametrize("layout", ["meta 1", "meta 2", "huggingface"])
+@pytest.mark.parametrize("layout", ["meta 1", "meta 2", "huggingface", "gguf"])
 @torch.no_grad()
 def test_the_loaded_model_computes_with_the_rounded_weights(model, tmp_path, kind, layout):
     loaded, _ = load(written(model, tmp_path / "weights", layout), precision=kind)
@@ -80,6 +85,31 @@ def test_layers_that_read_the_weight_themselves_work_too(model, tmp_path, monkey
     assert isinstance(theirs.layers[0].feed_forward, TheirFeedForward)
     out = theirs(TOKENS)
     assert (out - expected(TOKENS)).norm() < 0.02 * out.norm()
+
+
+USED = ("quantize_int8", "dequantize_int8")
+USED_IN_INT4 = ("quantize_int4", "dequantize_int4", "pack_int4", "unpack_int4")
+
+
+@pytest.mark.parametrize(("kind", "used"), [("int8", USED), ("int4", USED_IN_INT4)])
+@torch.no_grad()
+def test_a_correct_answer_of_the_casebooks_quantises_alike(tmp_path, kind, used):
+    torch.manual_seed(0)
+    folder = written(Transformer(CONFIG).eval(), tmp_path / "weights", "meta 1")
+    loaded, _ = load(folder, precision=kind)
+    expected = loaded(TOKENS), loaded.layers[0].feed_forward.w1.weight
+    del loaded  # slots change only while no model is alive
+    try:
+        for name in used:
+            exercise = EXERCISES[name]
+            code = exercise.alternatives[0].code
+            slots.fill(exercise.symbol, symbol_from(code, exercise, "answer"))
+        theirs, _ = load(folder, precision=kind)
+        found = theirs(TOKENS), theirs.layers[0].feed_forward.w1.weight
+        torch.testing.assert_close(found, expected, rtol=0.02, atol=0.02)
+    finally:
+        theirs = None
+        slots.restore_all()
 
 
 @torch.no_grad()
@@ -128,3 +158,8 @@ def test_the_model_is_never_held_in_16_bits(tmp_path):
     # What is kept, and for a moment the largest weight in 16 bits and a few times in float32.
     largest = max(2 * torch.Size(shape).numel() for _, shape in parameter_shapes(config))
     assert peak < held + 14 * largest < 0.7 * in_16_bits
+
+
+def test_a_model_that_processes_share_is_not_quantised(tmp_path):
+    with pytest.raises(ValueError, match="not quantised; got precision 'int4' with a mesh"):
+        load(tmp_path, precision="int4", mesh=object())
