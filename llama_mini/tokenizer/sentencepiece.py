@@ -19,21 +19,28 @@ class Tokenizer:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path: Path | None = Path(path)
         if not self.path.is_file():
             raise FileNotFoundError(
                 f"There is no tokenizer at {self.path}. `llama-mini data build` makes the course's "
                 "own; Meta's comes with the weights as tokenizer.model."
             )
-        try:
-            self._processor = sentencepiece.SentencePieceProcessor(
-                model_proto=self.path.read_bytes()
-            )
-        except RuntimeError as error:
-            raise ValueError(
-                f"{self.path} is not a SentencePiece model ({error}). Expected a tokenizer.model "
-                "file; fetch or build it again."
-            ) from error
+        self._processor = _processor(self.path.read_bytes(), str(self.path))
+
+    @classmethod
+    def from_proto(cls, proto: bytes, what: str) -> "Tokenizer":
+        """A tokenizer from the bytes of a model that is no file; its path is None.
+
+        what: where the bytes are from, for the error. Raises ValueError if they are no model.
+        """
+        built = cls.__new__(cls)
+        built.path, built._processor = None, _processor(proto, what)
+        return built
+
+    def save(self, path: Path) -> None:
+        """Write the model as a `tokenizer.model` file, whole or not at all."""
+        with atomic_write(path) as file:
+            file.write(self._processor.serialized_model_proto())
 
     @property
     def vocab_size(self) -> int:
@@ -88,6 +95,16 @@ class Tokenizer:
                 f"Token {token} is not in the vocabulary of {self.vocab_size} tokens, "
                 f"0 to {self.vocab_size - 1}. Do model and tokenizer belong together?"
             )
+
+
+def _processor(proto: bytes, what: str) -> sentencepiece.SentencePieceProcessor:
+    try:
+        return sentencepiece.SentencePieceProcessor(model_proto=proto)
+    except RuntimeError as error:
+        raise ValueError(
+            f"{what} is not a SentencePiece model ({error}). Expected a tokenizer.model "
+            "file; fetch or build it again."
+        ) from error
 
 
 # SentencePiece leaves out longer lines. A news article without line breaks is one line.

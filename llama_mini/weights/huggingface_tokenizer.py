@@ -1,6 +1,5 @@
 """The tokenizer of a Hugging Face folder: SentencePiece's own file, or `tokenizer.json`."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +51,7 @@ def write_tokenizer(folder: Path, tokenizer: Tokenizer | ByteLevelTokenizer) -> 
     """Write a tokenizer as transformers reads it."""
     settings: dict[str, Any] = {"clean_up_tokenization_spaces": False}
     if isinstance(tokenizer, Tokenizer):
-        shutil.copyfile(tokenizer.path, folder / TOKENIZER)
+        tokenizer.save(folder / TOKENIZER)
         settings |= {"tokenizer_class": "LlamaTokenizer", "add_bos_token": True, "legacy": False}
         settings["unk_token"] = tokenizer.id_to_piece(0)
     else:

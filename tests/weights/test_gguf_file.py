@@ -6,13 +6,15 @@ from dataclasses import replace
 import gguf
 import numpy as np
 import pytest
+import sentencepiece
 import torch
-from byte_level_vocabulary import train_vocabulary
+from byte_level_vocabulary import LINES, train_vocabulary
 from gguf import quants
 from micro_gguf import CONFIG, make_model, write
 
 from llama_mini import load
 from llama_mini.model import Transformer
+from llama_mini.tokenizer.sentencepiece import Tokenizer, train_tokenizer
 from llama_mini.weights.gguf_blocks import BLOCK, expand
 from llama_mini.weights.gguf_file import Gguf
 from llama_mini.weights.loading import open_checkpoint
@@ -270,7 +272,12 @@ def test_a_tokenizer_that_is_not_read_is_said_and_the_model_loads(
         ("tokenizer.ggml.eos_token_id", "two", STRING, "where a token id is expected"),
         ("tokenizer.ggml.merges", ["a"], gguf.GGUFValueType.ARRAY, "which is no pair"),
         ("tokenizer.ggml.merges", ["zebra q"], gguf.GGUFValueType.ARRAY, "do not fit the vocab"),
-        ("tokenizer.ggml.tokens", ["a", "a"], gguf.GGUFValueType.ARRAY, "type of each of its 2"),
+        (
+            "tokenizer.ggml.tokens",
+            ["a", "a"],
+            gguf.GGUFValueType.ARRAY,
+            "type for each of its 2",
+        ),
     ],
 )
 def test_a_damaged_vocabulary_is_refused(model, tmp_path, name, value, kind, said):
@@ -291,3 +298,69 @@ def test_a_transformer_built_from_the_config_has_the_same_parameters(model, tmp_
     checkpoint = Gguf(write(tmp_path / "m.gguf", model, "Q8_0"))
     expected = {n: tuple(p.shape) for n, p in Transformer(checkpoint.config).named_parameters()}
     assert {name: entry.shape for name, entry in checkpoint.entries.items()} == expected
+
+
+def add_sentencepiece(writer, processor):
+    """The vocabulary as llama.cpp's converter writes that of a tokenizer.model."""
+    kinds = {
+        gguf.TokenType.UNKNOWN: processor.is_unknown,
+        gguf.TokenType.CONTROL: processor.is_control,
+        gguf.TokenType.BYTE: processor.is_byte,
+    }
+    ids = range(processor.vocab_size())
+    writer.add_tokenizer_model("llama")
+    writer.add_token_list([processor.id_to_piece(number) for number in ids])
+    writer.add_token_scores([processor.get_score(number) for number in ids])
+    writer.add_token_types(
+        [
+            int(next((kind for kind, has in kinds.items() if has(number)), gguf.TokenType.NORMAL))
+            for number in ids
+        ]
+    )
+    writer.add_bos_token_id(processor.bos_id())
+    writer.add_eos_token_id(processor.eos_id())
+    writer.add_unk_token_id(processor.unk_id())
+
+
+@pytest.fixture(scope="module")
+def sentencepiece_model(tmp_path_factory):
+    path = tmp_path_factory.mktemp("tokenizer") / "tokenizer.model"
+    train_tokenizer(LINES * 20, path, vocab_size=CONFIG.vocab_size)
+    return path
+
+
+def test_llamas_own_kind_of_tokenizer_cuts_texts_as_its_file_does(
+    model, tmp_path, sentencepiece_model
+):
+    theirs = sentencepiece.SentencePieceProcessor(model_file=str(sentencepiece_model))
+    path = write(tmp_path / "m.gguf", model, change=lambda w: add_sentencepiece(w, theirs))
+    _, tokenizer = load(path)
+    for text in [*LINES, "", "  two\n\tspaces ", "1987 <s> naïve 🦙 日本語", "</s>"]:
+        assert tokenizer.encode(text, bos=False) == theirs.encode(text)
+        assert tokenizer.decode(tokenizer.encode(text)) == text
+    assert (tokenizer.bos_id, tokenizer.eos_id, tokenizer.pad_id) == (1, 2, -1)
+    tokenizer.save(tmp_path / "again.model")
+    assert Tokenizer(tmp_path / "again.model").encode(LINES[0]) == tokenizer.encode(LINES[0])
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kind", "said"),
+    [
+        ("tokenizer.ggml.scores", [0.5], gguf.GGUFValueType.ARRAY, "scores for each of its 300"),
+        ("tokenizer.ggml.token_type", [9] * 300, gguf.GGUFValueType.ARRAY, "has not"),
+        ("tokenizer.ggml.bos_token_id", 300, gguf.GGUFValueType.UINT32, "bos_id is 300"),
+        ("tokenizer.ggml.tokens", ["a"] * 300, gguf.GGUFValueType.ARRAY, "not a SentencePiece"),
+    ],
+)
+def test_a_damaged_sentencepiece_vocabulary_is_refused(
+    model, tmp_path, sentencepiece_model, name, value, kind, said
+):
+    theirs = sentencepiece.SentencePieceProcessor(model_file=str(sentencepiece_model))
+
+    def change(writer):
+        add_sentencepiece(writer, theirs)
+        overrule(name, value, kind)(writer)
+
+    path = write(tmp_path / "m.gguf", model, change=change)
+    with pytest.raises(ValueError, match=said):
+        load(path)
