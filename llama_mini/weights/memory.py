@@ -1,6 +1,9 @@
 """What this process holds: the memory that is its own, apart from files that are mapped."""
 
+import gc
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -22,6 +25,20 @@ def anonymous_bytes() -> int | None:
         return None
     found = [line for line in lines if line.startswith("RssAnon:")]
     return int(found[0].split()[1]) * 1024 if found else None
+
+
+@contextmanager
+def without_collections() -> Iterator[None]:
+    """Leave out Python's garbage collection: what is built inside lives on, and a collection would
+    walk through all of torch to find that out. It takes longer than to map a small model."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 class PeakMemory:

@@ -408,3 +408,18 @@ def test_however_many_files_each_tensor_is_in_one(n_shards):
     shards = _assign(shapes, 2, n_shards)
     assert [name for members in shards.values() for name in members] == list(shapes)
     assert 1 <= len(shards) <= n_shards
+
+
+@pytest.mark.parametrize("collecting", [True, False])
+def test_garbage_collection_is_afterwards_as_it_was(collecting, tmp_path):
+    folder = export(tmp_path / "hf", drawn(TIED))
+    (gc.enable if collecting else gc.disable)()
+    try:
+        load(folder)
+        assert gc.isenabled() == collecting
+        (folder / "config.json").write_text("{")
+        with pytest.raises(ValueError, match="not the JSON"):
+            load(folder)
+        assert gc.isenabled() == collecting
+    finally:
+        gc.enable()
