@@ -191,6 +191,8 @@ def machine(packages: Sequence[str]) -> dict[str, object]:
         "processor": platform.processor() or platform.machine(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
+        # What else ran on the machine: processes that wanted a core, the benchmark's own included.
+        "load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         "python": platform.python_version(),
         "torch": torch.__version__,
         **{package: importlib.metadata.version(package) for package in packages},
