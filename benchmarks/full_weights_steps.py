@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +30,15 @@ PRECISIONS = ("bf16", "int8", "int4")
 class Size:
     """A model, and where its numbers come from: a folder in Meta's layout, or drawn on the device.
 
-    n_shards: of the folder; 0 if there is none. prompt and new: tokens of a measurement.
+    n_shards: of the folder; 0 if there is none. prompt and new: tokens of a measurement. compiled:
+    whether to decode with a compiled program, too; compiling takes a minute.
     """
 
     config: ModelConfig
     n_shards: int = 0
     prompt: int = 512
     new: int = 200
+    compiled: bool = True
 
     @property
     def folder_bytes(self) -> int:
@@ -52,8 +55,8 @@ FULL = {
 }
 _SMALL = ModelConfig(dim=64, n_layers=2, n_heads=4, vocab_size=512, max_seq_len=128)
 TINY = {
-    "tiny": Size(_SMALL, n_shards=2, prompt=8, new=6),
-    "tiny, drawn": Size(_SMALL, prompt=8, new=6),
+    "tiny": Size(_SMALL, n_shards=2, prompt=8, new=6, compiled=False),
+    "tiny, drawn": Size(_SMALL, prompt=8, new=6, compiled=False),
 }
 
 
@@ -131,9 +134,10 @@ def measure(
     }
     with PeakMemory(device) as memory:
         result["prefill_tokens_per_second"] = _prefill(model, size, device)
-        result["eager_tokens_per_second"] = _decode(model, size, device, generation.stream)
+        stream = partial(generation.stream, model)
+        result["eager_tokens_per_second"] = _decode(stream, size, device)
     result["decoding_bytes"] = memory.device_bytes
-    return result
+    return result | (_compiled(model, size, device) if size.compiled else {})
 
 
 def _load(
@@ -165,13 +169,26 @@ def _prefill(model: Transformer, size: Size, device: torch.device, rounds: int =
     return size.prompt / statistics.median(times[1:])
 
 
-def _decode(
-    model: Transformer, size: Size, device: torch.device, stream: Callable[..., Iterator[Tensor]]
-) -> float:
+def _compiled(model: Transformer, size: Size, device: torch.device) -> dict[str, Any]:
+    """Decoding by one compiled program a token, and what the first tokens took with compiling."""
+    from llama_mini.compiled import CompiledDecoder
+
+    started = time.perf_counter()
+    try:
+        decoder = CompiledDecoder(model, size.prompt + size.new)
+        list(decoder.stream(torch.zeros(1, size.prompt, dtype=torch.long, device=device), 3))
+        seconds = time.perf_counter() - started
+        speed = _decode(decoder.stream, size, device)
+    except Exception as error:  # the compiler's own are many; what was measured before stays
+        return {"compile_error": f"{type(error).__name__}: {str(error)[:500]}"}
+    return {"compile_seconds": seconds, "compiled_tokens_per_second": speed}
+
+
+def _decode(stream: Callable[..., Iterator[Tensor]], size: Size, device: torch.device) -> float:
     """New tokens per second: the median time from one to the next, prefill and start left out."""
     tokens = torch.randint(size.config.vocab_size, (1, size.prompt), device=device)
     moments = []
-    for column in stream(model, tokens, size.new):
+    for column in stream(tokens, size.new):
         column.tolist()  # as a reader would see it; waits for the device
         moments.append(time.perf_counter())
     gaps = [later - earlier for earlier, later in itertools.pairwise(moments)]
