@@ -64,6 +64,8 @@ def _questions() -> Iterator[str]:
         try:
             line = input("\n> " if at_terminal else "").strip()
         except (EOFError, KeyboardInterrupt):
+            if at_terminal:
+                _say("")  # what comes next begins on a line of its own
             return
         if not line:
             return
