@@ -1,8 +1,10 @@
 """From any layout that is read to the two that are written: Hugging Face's and Meta's."""
 
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -48,8 +50,19 @@ def convert(
         return write_huggingface(
             out, checkpoint.config, _read(checkpoint), dtype, n_shards, tokenizer
         )
-    file = tokenizer.path if isinstance(tokenizer, Tokenizer) else None
-    return write_meta(out, checkpoint.config, _read(checkpoint), n_shards or 1, dtype, file)
+    with tempfile.TemporaryDirectory() as scratch:
+        file = _tokenizer_file(tokenizer, Path(scratch))
+        return write_meta(out, checkpoint.config, _read(checkpoint), n_shards or 1, dtype, file)
+
+
+def _tokenizer_file(tokenizer: Any | None, scratch: Path) -> Path | None:
+    """The file of a SentencePiece tokenizer; one that came inside another file is written."""
+    if not isinstance(tokenizer, Tokenizer):
+        return None
+    if tokenizer.path is not None:
+        return tokenizer.path
+    tokenizer.save(scratch / "tokenizer.model")
+    return scratch / "tokenizer.model"
 
 
 def _read(checkpoint: Checkpoint) -> Iterator[tuple[str, Tensor]]:

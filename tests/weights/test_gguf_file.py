@@ -15,6 +15,7 @@ from micro_gguf import CONFIG, make_model, write
 from llama_mini import load
 from llama_mini.model import Transformer
 from llama_mini.tokenizer.sentencepiece import Tokenizer, train_tokenizer
+from llama_mini.weights.conversion import convert
 from llama_mini.weights.gguf_blocks import BLOCK, expand
 from llama_mini.weights.gguf_file import Gguf
 from llama_mini.weights.loading import open_checkpoint
@@ -341,6 +342,18 @@ def test_llamas_own_kind_of_tokenizer_cuts_texts_as_its_file_does(
     assert (tokenizer.bos_id, tokenizer.eos_id, tokenizer.pad_id) == (1, 2, -1)
     tokenizer.save(tmp_path / "again.model")
     assert Tokenizer(tmp_path / "again.model").encode(LINES[0]) == tokenizer.encode(LINES[0])
+
+
+@pytest.mark.parametrize("layout", ["meta", "hf"])
+def test_a_file_becomes_a_folder_with_the_same_logits_and_tokens(
+    model, tmp_path, sentencepiece_model, layout
+):
+    theirs = sentencepiece.SentencePieceProcessor(model_file=str(sentencepiece_model))
+    path = write(tmp_path / "m.gguf", model, change=lambda w: add_sentencepiece(w, theirs))
+    convert(open_checkpoint(path), tmp_path / "out", layout)
+    (here, cuts), (there, cuts_there) = load(path), load(tmp_path / "out")
+    assert torch.equal(there(TOKENS), here(TOKENS))
+    assert cuts_there.encode(LINES[0]) == cuts.encode(LINES[0]) == [1, *theirs.encode(LINES[0])]
 
 
 @pytest.mark.parametrize(
