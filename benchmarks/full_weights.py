@@ -64,31 +64,32 @@ def tables(path: Path, sizes: Mapping[str, Size]) -> str:
 
 
 def run_step(step: str, sizes: Mapping[str, Size], results: Path, files: Path) -> None:
-    """Do one step in this process, and append its line."""
+    """Do one step in this process, and append its line; a later line of a step replaces it."""
     device = torch.device("cuda" if sizes is FULL else "cpu")
     limits = read_results(results, _device_name(sizes)).get("ceilings", {}).get("found", {})
     name, _, what = step.rpartition(" ")
     started = time.perf_counter()
     if step == "ceilings":
-        outcome = ceilings(device)
+        outcomes = iter([ceilings(device)])
     elif what == "write":
-        outcome = write(sizes[name], files / name, device)
+        outcomes = iter([write(sizes[name], files / name, device)])
     else:
         if sizes[name].n_shards and not (files / name).exists():
             write(sizes[name], files / name, device)
-        outcome = measure(sizes[name], what, files / name, device, limits)
-    line = {
-        "step": step,
-        "device": _device_name(sizes),
-        "found": outcome,
-        "seconds": round(time.perf_counter() - started, 1),
-        "date": datetime.now(UTC).date().isoformat(),
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
-        "versions": {"python": platform.python_version(), "torch": torch.__version__},
-    }
+        outcomes = measure(sizes[name], what, files / name, device, limits)
     results.parent.mkdir(parents=True, exist_ok=True)
-    with results.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
+    for outcome in outcomes:
+        line = {
+            "step": step,
+            "device": _device_name(sizes),
+            "found": outcome,
+            "seconds": round(time.perf_counter() - started, 1),
+            "date": datetime.now(UTC).date().isoformat(),
+            "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
+            "versions": {"python": platform.python_version(), "torch": torch.__version__},
+        }
+        with results.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
 
 
 def sweep(

@@ -108,16 +108,18 @@ def write(size: Size, folder: Path, device: torch.device) -> dict[str, Any]:
 
 def measure(
     size: Size, precision: str, folder: Path, device: torch.device, ceiling: dict[str, Any]
-) -> dict[str, Any]:
+) -> Iterator[dict[str, Any]]:
     """Load a size in one precision and decode with it; or the plan's refusal, if it will not fit.
 
-    ceiling: what `ceilings` found; shares are of it.
+    ceiling: what `ceilings` found; shares are of it. Yields what is known before the compiler
+    starts, which may take longer than there is time, and again with what it made.
     """
     context = size.prompt + size.new
     plan = plans.plan_decoding(size.config, precision, context, prompt=size.prompt)
     here = replace(devices.this_machine(str(device)), bytes_per_second=ceiling.get("memory"))
     if plan.fits(here) is False:
-        return {"refused": fitting.verdict(plan, here)}
+        yield {"refused": fitting.verdict(plan, here)}
+        return
 
     torch.manual_seed(0)
     with PeakMemory(device) as memory:
@@ -137,7 +139,9 @@ def measure(
         stream = partial(generation.stream, model)
         result["eager_tokens_per_second"] = _decode(stream, size, device)
     result["decoding_bytes"] = memory.device_bytes
-    return result | (_compiled(model, size, device) if size.compiled else {})
+    yield result
+    if size.compiled:
+        yield result | _compiled(model, size, device)
 
 
 def _load(

@@ -62,7 +62,7 @@ def test_what_does_not_fit_is_recorded_with_the_plans_sum(tmp_path, monkeypatch)
     size = steps.Size(benchmark.FULL["65B"].config)
     small = steps.devices.Device("a small device", 80e9)
     monkeypatch.setattr(steps.devices, "this_machine", lambda name: small)
-    found = steps.measure(size, "bf16", tmp_path, torch.device("cpu"), {})
+    (found,) = steps.measure(size, "bf16", tmp_path, torch.device("cpu"), {})
     assert "does not fit on a small device" in found["refused"]
     assert "too much" in found["refused"]
     line = {"step": "65B bf16", "device": "small", "found": found}
