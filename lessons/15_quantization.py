@@ -433,8 +433,8 @@ for bits in range(8, 1, -1):
 # cliff. Where the cliff is depends on the model.
 #
 # For larger ones the committed results have a line for each scheme: a model of the course (`mini`, trained
-# as in lesson 13) and SmolLM2, both on documents of the validation split. The difference is in nats per token
-# against the model in float32 on the same tokens, with its standard error.
+# as in lesson 13) and SmolLM2, both on eight documents of the validation split. The difference is in nats per
+# token against the model in float32 on the same tokens, with its standard error.
 
 # %%
 for record in results:
@@ -449,11 +449,13 @@ for record in results:
 # divides the columns (64 in most of SmolLM2, whose width is 576), scales in bfloat16, products in bfloat16.
 #
 # `mini` hardly notices four bits: what it learned in some minutes is coarse. SmolLM2 does, for it packs far more
-# into each of its weights. Neither of them notices eight.
+# into each of its weights. Neither of them notices eight. And look at
+# "int4 min-max row" beside "int4 absmax row": its weights are closer to the original, and its text is worse. The
+# error of the weights is a guide; what counts is measured at the end.
 #
 # One thing to know about SmolLM2: this file of it *is* quantised already, to Q4_1, which is four bits, min–max,
-# in groups of 32. Rounded once more to that same grid, weights hardly move, and so "int4 min-max 32" costs
-# next to nothing. Read the other lines as what a second rounding costs. The course's `mini` was never rounded
+# in groups of 32. Rounded once more to that same grid, no weight moves, and so "int4 min-max 32" costs
+# nothing at all. Read the other lines as what a second rounding costs. The course's `mini` was never rounded
 # before.
 #
 # If SmolLM2 is on your disk (`llama-mini chat` fetches it), this cell measures two of its matrices
