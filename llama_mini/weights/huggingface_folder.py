@@ -128,14 +128,13 @@ def _entries(places: dict[str, _Place], config: ModelConfig, folder: Path) -> di
     """Every parameter as it is stored, compared with what config.json says."""
     entries: dict[str, Entry] = {}
     for name, expected in parameter_shapes(config):
-        theirs = huggingface.huggingface_name(name)
         if name not in places:
             raise ValueError(
-                f"{folder / CONFIG} asks for {theirs}, which the weights do not have. Do they "
-                "belong together? Download both again."
+                f"{folder / CONFIG} asks for {huggingface.huggingface_name(name)}, which the "
+                "weights do not have. Do they belong together? Download both again."
             )
-        file, stored_as = places[name]
-        entries[name] = file.entry(stored_as)
+        file, theirs = places[name]
+        entries[name] = file.entry(theirs)
         if entries[name].shape != expected:
             raise ValueError(
                 f"{folder / CONFIG} asks for {theirs} of shape {expected}; {file.path.name} has "
