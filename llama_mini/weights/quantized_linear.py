@@ -130,11 +130,11 @@ class Int8Linear(QuantizedLinear):
     def multiply(self, rows: Tensor) -> Tensor:
         if kernels.takes_int8(rows, self.scales):
             return kernels.int8_product(rows, self.codes, self.scales)
-        if rows.dtype is torch.float16:  # sums of numbers times 127 may pass 65,504
-            return F.linear(rows, self.expanded(rows.dtype))
-        # bfloat16 and float32 hold the codes exactly, so the scales can wait. torch.compile turns
-        # the cast into a part of the product, and only the codes pass from memory.
-        return F.linear(rows, self.codes.to(rows.dtype)) * self.scales.squeeze(1).to(rows.dtype)
+        if rows.dtype is torch.bfloat16:
+            # It holds the codes exactly. torch.compile makes the cast a part of the product, so
+            # that only the codes pass from memory.
+            return F.linear(rows, self.codes.to(rows.dtype)) * self.scales.squeeze(1).to(rows.dtype)
+        return quantization.int8_linear(rows, self.codes, self.scales.float())
 
 
 class Int4Linear(QuantizedLinear):
