@@ -3,7 +3,7 @@
 PYTHON ?= python3
 export TORCH_INDEX_URL
 
-.PHONY: help lab test setup notebooks doctor ablations prove full-weights
+.PHONY: help lab test setup notebooks doctor ablations prove bench-decode full-weights
 
 help:
 	@$(PYTHON) tools/make.py --help
@@ -25,6 +25,9 @@ doctor:
 
 ablations:
 	@$(PYTHON) tools/make.py ablations $(ARGS)
+
+bench-decode:
+	@$(PYTHON) tools/make.py bench-decode $(ARGS)
 
 prove:
 	@$(PYTHON) tools/make.py prove $(ARGS)

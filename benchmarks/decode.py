@@ -28,7 +28,7 @@ from decode_engines import COMPILED_PEERS, ENGINES, SIZES, model_config
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "decode.jsonl"
-PACKAGES = ("torch", "transformers", "litgpt", "torchao", "llama-cpp-python", "gguf")
+PACKAGES = ("torch", "transformers", "litgpt", "llama-cpp-python", "gguf")
 BITS = {"fp32": 32, "bf16": 16, "int8": 8, "int4": 4}
 
 

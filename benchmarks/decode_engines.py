@@ -179,6 +179,16 @@ def llama_cpp(job: dict) -> Callable[[], Any]:
     file = Path(job["folder"]) / f"{job['size']}-{job['precision']}.gguf"
     if not file.is_file():
         write_gguf(job, file)
+    default_params = api.llama_cpp.llama_model_default_params
+
+    def params() -> Any:
+        # Its AMX kernels for quantised weights crash on some virtual machines; the others are those
+        # that matter for one row.
+        chosen = default_params()
+        chosen.use_extra_bufts = job["precision"] in ("fp32", "bf16")
+        return chosen
+
+    api.llama_cpp.llama_model_default_params = params
     llm = api.Llama(
         str(file),
         n_ctx=job["prompt"] + job["new_tokens"],

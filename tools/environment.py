@@ -18,6 +18,10 @@ from pathlib import Path
 
 OLDEST, NEWEST = (3, 11), (3, 13)
 EXTRAS = "data,weights,peers,dev"
+# Only for `make bench-decode`. litgpt holds huggingface-hub back below what transformers needs,
+# though it runs with either: it is installed without its wishes, and they are named here.
+BENCH_EXTRAS = "peers,weights,bench"
+BENCH_APART = ["litgpt>=0.5.13,<0.6"]
 STAMP = "llama_mini.json"
 LOG = "llama_mini-setup.log"
 GIGABYTE = 10**9
@@ -60,6 +64,36 @@ def ready(root: Path, torch_index_url: str | None = None) -> Path:
             "torch_index_url": torch_index_url,
         },
     )
+    return python
+
+
+def bench_ready(root: Path, torch_index_url: str | None = None) -> Path:
+    """The Python of `root`/.venv-bench: the course beside the engines it is compared with.
+
+    An environment of its own, for some of them are built from source and others want older
+    packages than the course does. Raises SetupError.
+    """
+    venv = root / ".venv-bench"
+    python = venv_python(venv)
+    version = _version_of(str(python))
+    wanted = _wanted(root, f"{version} {BENCH_EXTRAS} {BENCH_APART}", torch_index_url)
+    if version and _read_stamp(venv).get("wanted") == wanted:
+        return python
+    _demand_space(root)
+    print(f"Setting up the engines to compare with in {venv}; llama.cpp is built, minutes.")
+    if not _usable(venv):
+        _make_venv(_base_python(), venv)
+    pip = [str(python), "-m", "pip", "install", "--progress-bar", "off", "--no-color"]
+    pip += ["--disable-pip-version-check", "--constraint", str(root / "constraints.txt")]
+    log = venv / LOG
+    log.write_text("", encoding="utf-8")
+    if torch_index_url:
+        _pip([*pip, "--no-deps", "--index-url", torch_index_url, "torch"], root, log)
+    _pip([*pip, "--editable", f"{root}[{BENCH_EXTRAS}]"], root, log)
+    _pip([*pip, "--no-deps", *BENCH_APART], root, log)
+    version = _version_of(str(python))
+    wanted = _wanted(root, f"{version} {BENCH_EXTRAS} {BENCH_APART}", torch_index_url)
+    _write_stamp(venv, {"wanted": wanted, "python": version, "torch_index_url": torch_index_url})
     return python
 
 

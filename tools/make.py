@@ -7,6 +7,7 @@
   python tools/make.py doctor                          say what this machine can do
   python tools/make.py ablations [--quick]             make the runs behind lesson 07's comparison
   python tools/make.py prove                           give the readers 100,000 damaged files
+  python tools/make.py bench-decode [--size 15M]       decode beside llama.cpp and others, an hour
   python tools/make.py full-weights                    measure 7B to 65B on this machine's GPU
 
 Needs Python 3.11, 3.12 or 3.13 and nothing else. Everything goes into .venv and my_llama_mini,
@@ -46,6 +47,7 @@ def main(arguments: list[str]) -> int:
             "ablations",
             "prove",
             "full-weights",
+            "bench-decode",
         ],
     )
     parser.add_argument(
@@ -60,7 +62,9 @@ def main(arguments: list[str]) -> int:
         parser.error(f"setup takes no {' '.join(rest)}")
 
     try:
-        python = environment.ready(ROOT, torch_index_url=options.torch_index_url)
+        bench = options.command == "bench-decode"
+        ready = environment.bench_ready if bench else environment.ready
+        python = ready(ROOT, torch_index_url=options.torch_index_url)
         if options.command == "test":
             _offer_chromium()
     except environment.SetupError as error:
@@ -73,6 +77,7 @@ def main(arguments: list[str]) -> int:
         "test": ["-m", "pytest", *(rest if _names_tests(rest) else ["tests", *rest])],
         "notebooks": [str(ROOT / "tools" / "build_notebooks.py"), *rest],
         "doctor": ["-m", "llama_mini", "doctor", *rest],
+        "bench-decode": [str(ROOT / "benchmarks" / "decode.py"), *rest],
         "ablations": [str(ROOT / "benchmarks" / "ablations.py"), *rest],
         "prove": [str(ROOT / "tools" / "prove.py"), *rest],
         "full-weights": [str(ROOT / "benchmarks" / "full_weights.py"), *rest],
