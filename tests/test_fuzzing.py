@@ -75,3 +75,10 @@ def test_prove_counts_what_happened_and_fails_on_failures(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     assert "20 inputs" in done.stdout
     assert sum(json.loads(results.read_text())["inputs"]["params"].values()) == 20
+
+
+def test_the_committed_proof_is_of_100_000_inputs_without_a_failure():
+    results = json.loads((ROOT / "benchmarks" / "results" / "fuzzing.json").read_text())
+    assert set(results["inputs"]) == set(readers.READERS)
+    assert sum(sum(counts.values()) for counts in results["inputs"].values()) >= 100_000
+    assert not results["failures"]

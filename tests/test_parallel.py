@@ -114,6 +114,6 @@ def test_the_command_continues_a_text_over_two_processes_as_over_one(tmp_path):
     command = ["load", str(folder), "--precision", "fp32", "--prompt", "the river", "--no-overlay"]
     alone = CliRunner().invoke(app, command)
     together = torchrun(2, "-m", "llama_mini", *command, folder=tmp_path)
-    assert "in each of 2 processes" in together
+    assert "to cpu, in 2 processes" in together
     assert together.splitlines()[-1] == alone.stdout.splitlines()[-1]
     assert together.splitlines()[-1].startswith("the river")
