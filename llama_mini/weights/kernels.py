@@ -3,7 +3,8 @@
 They belong to torch.ops.aten, which torchao, gpt-fast and torch.compile build upon. On a CPU they
 are quick in bfloat16 only: in float32 and float16 they do one number at a time, slower than a
 product with the expanded weight. int4 on NVIDIA is the tinygemm kernel, for bfloat16 from compute
-capability 8.0 on. For int8 on a GPU there is no eager kernel worth calling.
+capability 8.0 on; it was written against its documented layout and has not been measured here. For
+int8 on a GPU there is no eager kernel worth calling.
 """
 
 import torch
