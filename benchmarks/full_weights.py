@@ -113,7 +113,8 @@ def sweep(
         command += ["--files", str(files), "--step", step]
         started = time.monotonic()
         try:
-            succeeded = subprocess.run(command, timeout=STEP_SECONDS).returncode == 0
+            left = min(STEP_SECONDS, end - started)
+            succeeded = subprocess.run(command, timeout=left).returncode == 0
         except subprocess.TimeoutExpired:
             succeeded = False
         took = f"{time.monotonic() - started:.0f} s"
