@@ -1,4 +1,4 @@
-"""Copying the rows of a mapped matrix in another order, as fast as the memory allows."""
+"""Copying the rows of a mapped matrix in another order, while other work goes on."""
 
 from concurrent.futures import Future, ThreadPoolExecutor
 
