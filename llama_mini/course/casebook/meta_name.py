@@ -38,16 +38,25 @@ def _refused(answer, known: str, *unknown: str) -> dict[str, str]:
         try:
             answer(name)
             found[name] = "accepted"
-        except Exception as error:
-            found[name] = type(error).__name__
+        except ValueError as error:
+            said = "with" if name in str(error) else "without"
+            found[name] = f"refused by ValueError, {said} the name in it"
+        except Exception:
+            found[name] = "refused by another error"
     return found
 
 
 _UNKNOWN = (
     "model.layers.0.self_attn.rotary_emb.inv_freq",
     "model.layers.0.self_attn.q_proj.bias",
+    "model.layers.0.self_attn.q_proj.weight_scale",
     "model.layers.1.mlp.gate.weight",
+    "model.layers.1.mlp.q_proj.weight",
+    "model.layers.1.mlp.up_proj_weight",
+    "model.layers.4.self_attn.norm.weight",
     "model.norm.bias",
+    "model.norm",
+    "encoder.norm.weight",
     "transformer.wte.weight",
 )
 
@@ -91,6 +100,26 @@ def _replaced(*exchanged: str, drop: str = "model.", **others: str) -> str:
         f"    for theirs, ours in {ordered!r}:\n"
         "        name = name.replace(theirs, ours)\n"
         "    return name\n"
+    )
+
+
+def _by_last_word(block: str = "word in within", outside: str = "word in around") -> str:
+    """Two tables by the last word alone; what it may stand in is asked as given."""
+    within = {layer.split(".")[-1]: name for layer, name in _WITHIN.items()}
+    around = {layer.split(".")[-1]: name for layer, name in _AROUND.items()}
+    return (
+        "def meta_name(name):\n"
+        f"    around = {around!r}\n"
+        f"    within = {within!r}\n"
+        "    parts = name.split('.')\n"
+        "    word, leaf = parts[-2:]\n"
+        "    if leaf != 'weight':\n"
+        "        raise ValueError(name)\n"
+        f"    if {block}:\n"
+        "        return f'layers.{parts[2]}.{within[word]}.weight'\n"
+        f"    if {outside}:\n"
+        "        return f'{around[word]}.weight'\n"
+        "    raise ValueError(name)\n"
     )
 
 
@@ -228,9 +257,9 @@ EXERCISE = Exercise(
         ),
         WrongAnswer(
             "another error than ValueError",
-            "A name that LLaMA does not have is refused, but by a lookup that fails by accident. "
-            "Raise ValueError on purpose, with the name in it, so that whoever reads the message "
-            "knows which parameter it is about.",
+            "A name that LLaMA does not have is refused with another error than ValueError (a "
+            "failed lookup gives KeyError). Whoever loads the weights waits for a ValueError: "
+            "raise one, with the name in it.",
             _looked_up(unknown="return around[path]"),
             also=(
                 _looked_up(unknown="raise Exception(name)"),
@@ -242,13 +271,88 @@ EXERCISE = Exercise(
             "The end of the name is cut off unread, so a `.bias` turns into a `.weight`. LLaMA has "
             "no biases: demand that the name ends in `.weight`.",
             _looked_up()
-            .replace(r"\.weight', name", r"\.[a-z]+', name")
+            .replace(r"\.weight', name", r"\.[a-z_]+', name")
             .replace("name[:-7]", "name.rpartition('.')[0]")
             .replace(" and name.endswith('.weight')", ""),
+        ),
+        WrongAnswer(
+            "more may follow .weight",
+            "What follows `.weight` is not looked at, so `q_proj.weight_scale`, which quantised "
+            "files have, passes for `q_proj.weight`. `re.match` asks only how a name begins: "
+            "`re.fullmatch` asks for all of it.",
+            _looked_up().replace("fullmatch", "match"),
+            also=(
+                _looked_up()
+                .replace("fullmatch", "match")
+                .replace("name[:-7]", "name.partition('.weight')[0]")
+                .replace("name.endswith('.weight')", "'.weight' in name"),
+            ),
+        ),
+        WrongAnswer(
+            "a dot that is any character",
+            "In a pattern a dot stands for any character, so `up_proj_weight` passes for "
+            r"`up_proj.weight`. A dot that means a dot is `\.`.",
+            _looked_up().replace(r"\.", "."),
+        ),
+        WrongAnswer(
+            ".weight may be missing",
+            "`model.norm` passes for `model.norm.weight`. `removesuffix` takes the ending off if "
+            "it is there, and says nothing if it is not: ask `name.endswith('.weight')` first.",
+            _looked_up()
+            .replace("name[:-7]", "name.removesuffix('.weight')")
+            .replace(" and name.endswith('.weight')", ""),
+            also=(
+                _looked_up()
+                .replace(r"(.+)\.weight', name", r"(.+?)(?:\.weight)?', name")
+                .replace("name[:-7]", "name.removesuffix('.weight')")
+                .replace(" and name.endswith('.weight')", ""),
+            ),
+        ),
+        WrongAnswer(
+            "only the last word is read",
+            "The last word before `.weight` decides, whatever stands before it, so "
+            "`encoder.norm.weight` or an `mlp.q_proj.weight` passes for a parameter of LLaMA. "
+            "Compare the whole path: `self_attn.q_proj` within a block, `model.norm` outside.",
+            _by_last_word(),
+            also=(
+                _by_last_word(block="parts[1] == 'layers' and word in within"),
+                _by_last_word(outside="parts[0] == 'model' and word in around"),
+                _by_last_word(
+                    block="parts[1] == 'layers' and word in within",
+                    outside="'layers' not in parts and word in around",
+                ),
+            ),
+        ),
+        WrongAnswer(
+            "an error that does not name the parameter",
+            "Unknown names are refused, and the message does not say which name it was. Among "
+            "hundreds of parameters that is what one wants to know: put all of `name`, as it was "
+            "given, into the ValueError.",
+            _looked_up(unknown="raise ValueError('unknown name')"),
+            also=(_looked_up(unknown="raise ValueError"),),
         ),
     ),
     alternatives=(
         Alternative("two tables and a pattern", _looked_up()),
+        Alternative(
+            "an error of one's own, which is a ValueError",
+            "class NoSuchParameter(ValueError):\n"
+            "    pass\n\n\n" + _looked_up(unknown="raise NoSuchParameter(f'LLaMA has no {name}')"),
+        ),
+        Alternative(
+            "a lookup whose failure is caught",
+            "def meta_name(name):\n"
+            f"    around = { ({f'{k}.weight': f'{v}.weight' for k, v in _AROUND.items()})!r}\n"
+            f"    within = { ({f'{k}.weight': f'{v}.weight' for k, v in _WITHIN.items()})!r}\n"
+            "    if name in around:\n"
+            "        return around[name]\n"
+            "    try:\n"
+            "        model, layers, number, layer = name.split('.', 3)\n"
+            "        start = {'model.layers': f'layers.{number}'}[f'{model}.{layers}']\n"
+            "        return f'{start}.{within[layer]}'\n"
+            "    except (KeyError, ValueError) as error:\n"
+            "        raise ValueError(f'no parameter of LLaMA: {name!r}') from error\n",
+        ),
         Alternative(
             "parts between the dots",
             "def meta_name(name: str) -> str:\n"

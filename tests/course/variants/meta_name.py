@@ -26,8 +26,13 @@ CASES = (
             "model.layers.59.mlp.down_proj.weight",
             "model.layers.7.self_attn.o_proj.bias",
             "lm_head.bias",
+            "model.layers.7.self_attn.o_proj.weight_packed",
             "model.layers.7.self_attn.q_norm.weight",
+            "model.layers.7.self_attn.down_proj.weight",
+            "model.layers.7.mlp.gate_proj_weight",
             "model.embed_positions.weight",
+            "model.embed_tokens",
+            "vision.embed_tokens.weight",
         ),
     ),
 )
@@ -48,13 +53,14 @@ BODY = """
     if p[0] != "model":
         raise ValueError(name)
     if p[1] != "layers":
-        if p[1] not in outer:
+        if len(p) != 3 or p[1] not in outer:
             raise ValueError(name)
         return outer[p[1]] + ".weight"
-    if p[3] in norms:
+    if len(p) == 5 and p[3] in norms:
         return ".".join(["layers", p[2], norms[p[3]], "weight"])
     short = p[4].removesuffix("_proj")
-    if short not in proj:
+    side = "mlp" if short in ("gate", "up", "down") else "self_attn"
+    if short not in proj or p[3:-1] != [side, short + "_proj"]:
         raise ValueError(name)
     return ".".join(["layers", p[2], proj[short], "weight"])
 """
@@ -68,6 +74,24 @@ def changed(*pairs: str) -> str:
         code = code.replace(old, new)
     return code
 
+
+PATTERNS = """
+import re
+
+def meta_name(name):
+    for pattern, word in [
+        (r"modelDOTlayersDOT(\\d+)DOTself_attnDOT([qkvo])_projDOTweight", "attention.w{}"),
+        (r"modelDOTlayersDOT(\\d+)DOTmlpDOT(gate|up|down)_projDOTweight", "feed_forward.{}"),
+        (r"modelDOTlayersDOT(\\d+)DOT(input|post_attention)_layernormDOTweight", "{}_norm"),
+    ]:
+        if m := re.fullmatch(pattern, name):
+            words = dict(gate="w1", up="w3", down="w2", input="attention", post_attention="ffn")
+            return f"layers.{m[1]}." + word.format(words.get(m[2], m[2])) + ".weight"
+    ends = dict(embed_tokens="tok_embeddings", norm="norm", head="output")
+    if m := re.fullmatch(r"(?:modelDOT|lm_)(embed_tokens|norm|head)DOTweight", name):
+        return ends[m[1]] + ".weight"
+    raise ValueError(name)
+"""
 
 VARIANTS = {
     "w2 and w3 in order": changed(
@@ -115,6 +139,32 @@ def meta_name(name):
     ],
     "another error than ValueError": RIGHT.replace(
         "raise ValueError(name)", "raise KeyError(name)"
+    ),
+    "more may follow .weight": changed('p[-1] != "weight"', '"weight" not in p[-1][:6]'),
+    "a dot that is any character": PATTERNS.replace("DOT", "."),
+    ".weight may be missing": changed(
+        'p = name.split(".")\n',
+        'name = name if name.endswith(".weight") or name.count(".") > 1 else name + ".weight"\n'
+        '    p = name.split(".")\n',
+    ),
+    "only the last word is read": [
+        """
+def meta_name(name):
+    *_, word, leaf = [""] + name.split(".")
+    names = dict(q_proj="attention.wq", k_proj="attention.wk", v_proj="attention.wv",
+                 o_proj="attention.wo", gate_proj="feed_forward.w1", up_proj="feed_forward.w3",
+                 down_proj="feed_forward.w2", input_layernorm="attention_norm",
+                 post_attention_layernorm="ffn_norm")
+    outer = dict(embed_tokens="tok_embeddings", norm="norm", lm_head="output")
+    if leaf != "weight" or word not in names and word not in outer:
+        raise ValueError("LLaMA has no " + name)
+    if word in outer:
+        return outer[word] + ".weight"
+    return "layers." + name.split(".")[2] + "." + names[word] + ".weight"
+""",
+    ],
+    "an error that does not name the parameter": RIGHT.replace(
+        "raise ValueError(name)", 'raise ValueError("no such parameter")'
     ),
     "any ending becomes .weight": changed(
         'if p[-1] != "weight":\n        raise ValueError(name)\n    if p == ["lm_head", "weight"]',
