@@ -23,7 +23,7 @@ SHORTEST = 512
 def row_product(x: Tensor, transposed: Tensor) -> Tensor:
     """x (1, in) times transposed (in, out) → (1, out), in the dtype of x, summed in float32."""
     weight = transposed.t()  # (out, in), as it lies in memory
-    row = x.float()
+    row = _computed_once(x.float())
     streams = STREAMS if len(weight) >= SHORTEST and len(weight) % STREAMS == 0 else 1
     parts = [(part.float() * row).sum(-1) for part in weight.chunk(streams)]
     return torch.cat(parts).unsqueeze(0).to(x.dtype)
@@ -37,7 +37,7 @@ def _bmm(x: Tensor, y: Tensor) -> Tensor:
     """x (batch, 1, in) times y (batch, in, out): one query and its keys, or weights and values."""
     if not _is_one_row(x, axis=1):
         return NotImplemented
-    product = x.float().transpose(1, 2) * y.float()  # (batch, in, out)
+    product = _computed_once(x.float()).transpose(1, 2) * y.float()  # (batch, in, out)
     return product.sum(1, keepdim=True).to(x.dtype)
 
 
@@ -45,6 +45,14 @@ def _int8_mm(x: Tensor, codes: Tensor, scale: Tensor) -> Tensor:
     if not _is_one_row(x, axis=0):
         return NotImplemented
     return (row_product(x.float(), codes.t()) * scale.float()).to(x.dtype)
+
+
+def _computed_once(row: Tensor) -> Tensor:
+    """The row, out of memory. The compiler would work it out anew for each row of the matrix, with
+    the norm's root or the gate's exponentials that lead to it."""
+    from torch._inductor.inductor_prims import force_stride_order
+
+    return force_stride_order(row, row.stride())
 
 
 def _is_one_row(x: Tensor, axis: int) -> bool:
