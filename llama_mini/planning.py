@@ -30,7 +30,10 @@ def weight_bytes(config: ModelConfig, bits_per_weight: float = 16) -> int:
     every parameter alike, norms and embeddings too; tied embeddings count once. Raises ValueError
     unless bits_per_weight is a finite number above 0.
     """
-    _demand_positive(bits_per_weight=bits_per_weight)
+    if not isinstance(bits_per_weight, Real) or not 0 < bits_per_weight < math.inf:
+        raise ValueError(
+            f"bits_per_weight must be a finite number above 0; got {bits_per_weight!r}."
+        )
     return math.ceil(architecture.parameter_count(config) * bits_per_weight / 8)
 
 
@@ -52,16 +55,13 @@ def decode_tokens_per_second(
     ValueError unless bytes_per_second and bits_per_weight are above 0, batch and bytes_per_element
     at least 1, and context at least 0.
     """
-    _demand_positive(bytes_per_second=bytes_per_second)
+    if not isinstance(bytes_per_second, Real) or not 0 < bytes_per_second < math.inf:
+        raise ValueError(
+            f"bytes_per_second must be a finite number above 0; got {bytes_per_second!r}."
+        )
     for name, value, least in (("batch", batch, 1), ("context", context, 0)):
         if not isinstance(value, int) or value < least:
             raise ValueError(f"{name} must be a whole number of at least {least}; got {value!r}.")
     weights = weight_bytes(config, bits_per_weight)
     cache = kv_cache_bytes(config, batch, context, bytes_per_element) if context else 0
     return batch * bytes_per_second / (weights + cache)
-
-
-def _demand_positive(**amounts: float) -> None:
-    for name, amount in amounts.items():
-        if not isinstance(amount, Real) or not math.isfinite(amount) or amount <= 0:
-            raise ValueError(f"{name} must be a finite number above 0; got {amount!r}.")

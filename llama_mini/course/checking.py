@@ -12,7 +12,7 @@ from llama_mini.course.display import Message, Shown, show
 from llama_mini.course.exercise import Exercise
 from llama_mini.course.grading import grade
 from llama_mini.course.report import CORRECT, NOT_ATTEMPTED, NOT_YET, Report, report_on
-from llama_mini.course.snapshot import describe
+from llama_mini.course.snapshot import describe, with_article
 from llama_mini.course.watch import Raised, watched
 
 _NOTHING = object()
@@ -212,8 +212,7 @@ def _kind(answer: Any) -> str:
     if inspect.isroutine(answer):
         return f"the function {getattr(answer, '__name__', '?')}"
     described, kind = describe(answer), type(answer).__name__
-    article = "an" if kind[0].lower() in "aeiou" else "a"
-    return f"{article} {kind}" + ("" if described.startswith(kind) else f" ({described})")
+    return with_article(kind) + ("" if described.startswith(kind) else f" ({described})")
 
 
 def _own_name(answer: Any) -> str | None:

@@ -5,7 +5,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from llama_mini.course.snapshot import Record, Sequence, Shot, Strange, TensorShot, describe
+from llama_mini.course.snapshot import (
+    Failure,
+    Record,
+    Sequence,
+    Shot,
+    Strange,
+    TensorShot,
+    describe,
+    with_article,
+)
 
 # Distance from 1 to the next larger number; half of it is the largest rounding error.
 EPS = {
@@ -43,7 +52,7 @@ class Tolerance:
 class Difference:
     """Where and how a result parts from the expected one.
 
-    kind: "type", "dtype", "shape", "device", "length", "keys", "values".
+    kind: "type", "dtype", "shape", "device", "length", "keys", "values", "raises".
     where: the path inside the result, such as `[0]["loss"]`; empty at the top.
     text: one clause that says it, to follow the name of what was compared.
     ratio: the largest error over the tolerance; infinite unless only values differ.
@@ -83,6 +92,8 @@ def _walk(
 ) -> Iterator[float | Difference]:
     if isinstance(expected, TensorShot) and isinstance(given, TensorShot):
         yield _tensors(expected, given, tolerance, where)
+    elif isinstance(expected, Failure) or isinstance(given, Failure):
+        yield 0.0 if expected == given else _failures(expected, given, where)
     elif (
         isinstance(expected, Sequence)
         and isinstance(given, Sequence)
@@ -103,8 +114,14 @@ def _walk(
         yield Difference(
             "type",
             where,
-            f"is {_a(given)}; expected {_a(expected)}{_how_to_convert(expected, given)}",
+            f"is {_a(given)}; expected {_a(expected)}{_how_to_convert(expected, given, where)}",
         )
+
+
+def _failures(expected: Shot, given: Shot, where: str) -> Difference:
+    wanted = with_article(expected.kind) if isinstance(expected, Failure) else _a(expected)
+    did = f"raised {given.kind}" if isinstance(given, Failure) else f"is {_a(given)}"
+    return Difference("raises", where, f"{did}; expected {wanted}")
 
 
 def _sequences(expected: Sequence, given: Sequence, tolerance: Tolerance, where: str):
@@ -239,13 +256,14 @@ def _a(shot: Shot) -> str:
     if shot is None:
         return "None"
     if isinstance(shot, Sequence | Record | Strange):
-        return f"a {describe(shot)}"
-    return f"a {type(shot).__name__}"
+        return with_article(describe(shot))
+    return f"the {type(shot).__name__} {describe(shot)}"
 
 
-def _how_to_convert(expected: Shot, given: Shot) -> str:
+def _how_to_convert(expected: Shot, given: Shot, where: str) -> str:
     if given is None:
-        return ". A function without `return` gives None"
+        looked_up = ", and so does `.get` for a key that is not there" if where else ""
+        return f". A function without `return` gives None{looked_up}"
     if _is_number(expected) and isinstance(given, TensorShot) and given.shape == ():
         return ". `.item()` gives the number in a tensor"
     if isinstance(expected, TensorShot) and isinstance(given, Strange) and "ndarray" in given.kind:

@@ -54,6 +54,12 @@ EDITS_INPUT = Named(
     "`x[...] =` all do, and `.float()` makes no copy of what is float32 already. Whoever called "
     "you still needs that tensor, so make a new one.",
 )
+CHANGES_LIST = Named(
+    "changes a list it was given",
+    "Your code takes things out of a list or dict that it was given, or puts others in: `pop`, "
+    "`append`, `sort`, `reverse` and `x[0] = …` all do. Whoever called you still needs it as it "
+    "was: loop over it, or make one of your own.",
+)
 NO_GRADIENT = Named(
     "no gradient",
     "The numbers are right, but no gradient gets through, so nothing before or in it could be "
@@ -180,6 +186,8 @@ def _behaviours(exercise: Exercise, results: list[CaseResult]) -> tuple[Named, .
         found.append(_wrong_dtype(exercise))
     if any(kind == "edited" for _, kind in kinds):
         found.append(EDITS_INPUT)
+    if any(kind == "rearranged" for _, kind in kinds):
+        found.append(CHANGES_LIST)
     if not outputs and gradients:
         found += _gradient_faults(results, gradients - {"missing"}, EDITS_INPUT in found)
     if any(ELSEWHERE in r.differences and OUTPUT not in r.differences for r in results):

@@ -19,9 +19,11 @@ from llama_mini.course.running import (
     CannotTell,
     Observation,
     Observations,
+    Rearranged,
     argument_names,
     run_case,
 )
+from llama_mini.course.snapshot import Shot
 from llama_mini.course.watch import Raised, Watched, watched
 
 PRELUDE = """\
@@ -155,10 +157,17 @@ def compare_observations(
         return _unequal("raises", f"raised {seen.type}: {seen.message}")
     if name.startswith(GRADIENT) and seen is None and wanted is not None:
         return _unequal("gradient", "does not exist: the result is cut off from it")
-    comparison = compare(wanted, seen, limit)
+    comparison = compare(_afterwards(wanted), _afterwards(seen), limit)
     if name == ARGUMENTS and comparison.difference is not None:
+        if isinstance(seen, Rearranged):
+            text = "is not what it was: the answer changes a list or dict that it was given"
+            return _unequal("rearranged", text)
         return _unequal("edited", "is not what it was: the answer writes into what it was given")
     return comparison
+
+
+def _afterwards(seen: Shot | Rearranged) -> Shot:
+    return seen.afterwards if isinstance(seen, Rearranged) else seen
 
 
 def tolerance(case: Case) -> Tolerance:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from llama_mini.course.compare import Difference
-from llama_mini.course.diagnosis import Diagnosis, diagnose
+from llama_mini.course.diagnosis import Diagnosis, Named, diagnose
 from llama_mini.course.display import Shown, marked, paragraph
 from llama_mini.course.exercise import Args, Exercise
 from llama_mini.course.grading import CaseResult, Grade
@@ -159,11 +159,7 @@ class _Builder:
         parts += [f"Besides: {named.name}. {named.advice}" for named in diagnosis.besides]
         if diagnosis.resembles:
             named, agreeing, failing = diagnosis.resembles
-            parts.append(
-                f"In {agreeing} of {failing} wrong results your numbers are those of a known "
-                f"mistake, {named.name}; "
-                f"something else is different too. {named.advice}"
-            )
+            parts.append(_resemblance(named, agreeing, failing))
         parts.append(self._evidence(report))
         report.message = "\n\n".join(filter(None, parts))
 
@@ -186,7 +182,23 @@ class _Builder:
             for index, value in enumerate(given.positional)
         ]
         described += [f"{name}={describe(value)}" for name, value in given.named.items()]
+        if len(described) > 6:
+            described = [*described[:4], f"and {len(described) - 4} more"]
         return "; ".join(described) or "no arguments"
+
+
+def _resemblance(named: Named, agreeing: int, failing: int) -> str:
+    if agreeing < failing:
+        one = "is that" if agreeing == 1 else "are those"
+        return (
+            f"{agreeing} of your {failing} wrong results {one} of a known mistake, "
+            f"{named.name}; something else is different too. {named.advice}"
+        )
+    wrong = "Your wrong result is" if failing == 1 else f"Your {failing} wrong results are"
+    return (
+        f"{wrong} also what a known mistake gives, {named.name}. That one is wrong in more cases "
+        f"than yours, so it may be the cause in part only. {named.advice}"
+    )
 
 
 def _at(raised: Raised | None) -> str:

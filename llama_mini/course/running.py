@@ -2,6 +2,8 @@
 
 import copy
 import inspect
+import itertools
+import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -33,7 +35,14 @@ class CannotTell:
     """What a probe notes where it has no way to judge an answer: nothing that counts against it."""
 
 
-Observation = Shot | Raised | CannotTell
+@dataclass(frozen=True)
+class Rearranged:
+    """The input afterwards, where a list or dict in it holds other things than it was given."""
+
+    afterwards: Shot
+
+
+Observation = Shot | Raised | CannotTell | Rearranged
 Observations = dict[str, Observation]
 
 
@@ -49,11 +58,14 @@ def run_case(
     seen: Observations = {}
     with _noting(seen, OUTPUT, files):
         given = fresh(case.given)
+        values = [*given.positional, *given.named.values()]
+        held = list(_held(values))
         target = _built(case, answer, seen)
         result = _use(case, target, given)
         seen[OUTPUT] = snapshot(result)
         if not case.may_edit:
-            seen[ARGUMENTS] = snapshot([*given.positional, *given.named.values()])
+            kept = all(itertools.starmap(_still_holds, held))
+            seen[ARGUMENTS] = snapshot(values) if kept else Rearranged(snapshot(values))
     if isinstance(seen[OUTPUT], Raised):
         return seen
     if case.gradients:
@@ -207,6 +219,24 @@ def _gradients(case: Case, answer: Any, names: tuple[str, ...]) -> Observations:
     ]
     found = _grad(outputs, list(inputs.values()), weights, allow_unused=True)
     return {name: snapshot(gradient) for name, gradient in zip(inputs, found, strict=True)}
+
+
+def _held(value: Any) -> Iterator[tuple[list | dict, tuple[Any, ...]]]:
+    """Every list and dict in `value`, with what it holds now."""
+    if isinstance(value, dict | list):
+        yield value, _contents(value)
+    if isinstance(value, dict | list | tuple):
+        for item in _contents(value):
+            yield from _held(item)
+
+
+def _contents(container: dict | list | tuple) -> tuple[Any, ...]:
+    return (*container, *(container.values() if isinstance(container, dict) else ()))
+
+
+def _still_holds(container: list | dict, before: tuple[Any, ...]) -> bool:
+    now = _contents(container)
+    return len(now) == len(before) and all(map(operator.is_, now, before))
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:

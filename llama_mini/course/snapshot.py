@@ -59,13 +59,25 @@ class Strange:
     note: str = ""
 
 
-Shot = Plain | TensorShot | Sequence | Record | Strange
+@dataclass(frozen=True)
+class Failure:
+    """An exception that a case noted in place of a result, by its type's name."""
+
+    kind: str
+
+
+Shot = Plain | TensorShot | Sequence | Record | Strange | Failure
+
+
+def failure(error: Exception) -> Failure:
+    """What a case notes where one of several calls raised; it is shown as raised, not returned."""
+    return Failure(type(error).__name__)
 
 
 def snapshot(value: Any) -> Shot:
     """`value` in plain Python. Lists, dicts, dataclasses and modules keep their structure."""
     kind = type(value)
-    if value is None or kind in (bool, int, float, complex, str, bytes):
+    if value is None or kind in (bool, int, float, complex, str, bytes, Failure):
         return value
     if kind in (Tensor, nn.Parameter, nn.Buffer):
         return _tensor(value)
@@ -127,3 +139,8 @@ def describe(value: Any) -> str:
             return f"{kind}, {note}" if note else kind
     text = repr(shot)
     return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def with_article(words: str) -> str:
+    """`int` → `an int`, `list of 3` → `a list of 3`."""
+    return f"{'an' if words[0].lower() in 'aeiou' else 'a'} {words}"

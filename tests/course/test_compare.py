@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llama_mini.course.compare import Tolerance, compare, unravel
-from llama_mini.course.snapshot import snapshot
+from llama_mini.course.snapshot import failure, snapshot
 
 
 @dataclass
@@ -42,6 +42,8 @@ VALUES = [
     torch.tensor(3, dtype=torch.uint8),
     torch.empty(0, 3),
     torch.empty(2, 3, device="meta"),
+    failure(ValueError("a note that a case made")),
+    failure(IndexError()),
 ]
 
 
@@ -87,6 +89,25 @@ def test_what_is_wrong_is_said_in_words():
     assert difference(3.0, 3) is None
     assert difference(3.0, np.float64(3.0)) is None
     assert difference(1, True).kind == "type"
+    assert difference(None, -1).text == "is the int -1; expected None"
+    assert difference(1, "one").text == "is the str 'one'; expected the int 1"
+    assert difference([1], object()).text == "is an object; expected a list of 1"
+
+
+def test_an_error_that_a_case_noted_is_said_to_have_been_raised():
+    noted = {"a": failure(IndexError("list index out of range"))}
+    assert difference(noted, {"a": failure(IndexError("in other words"))}) is None
+    found = difference({"a": None}, noted)
+    assert (found.kind, found.text) == ("raises", "raised IndexError; expected None")
+    assert difference(noted, {"a": 3}).text == "is the int 3; expected an IndexError"
+    assert difference(noted, {"a": failure(KeyError())}).text == (
+        "raised KeyError; expected an IndexError"
+    )
+
+
+def test_none_from_one_of_several_calls_may_come_from_a_lookup():
+    assert ".get" not in difference(0, None).text
+    assert ".get" in difference({"a": 0}, {"a": None}).text
 
 
 def test_a_tensor_subclass_that_claims_to_equal_everything_is_no_tensor():

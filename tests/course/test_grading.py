@@ -9,8 +9,10 @@ from torch import nn
 
 from llama_mini import feedforward, norm
 from llama_mini.course import EXERCISES, check_answer
+from llama_mini.course.derive import solution_cell
 from llama_mini.course.diagnosis import bank
 from llama_mini.course.exercise import WrongAnswer
+from llama_mini.course.grading import symbol_from
 
 
 def double(x):
@@ -126,7 +128,72 @@ def test_part_of_the_evidence_is_not_passed_off_as_a_diagnosis():
 
     report = check_answer("silu", silu)
     assert report.diagnosis is None
+    assert "2 of your 3 wrong results are those of a known mistake" in report.message
     assert "something else is different too" in report.message
+
+
+def test_a_mistake_that_goes_further_than_the_answers_is_said_to_do_so():
+    def silu(x):
+        return x.clamp(min=0) if x.ndim == 1 else x / (1 + torch.exp(-x))
+
+    report = check_answer("silu", silu)
+    assert report.diagnosis is None
+    assert "wrong results are also what a known mistake gives, ReLU" in report.message
+    assert "wrong in more cases than yours" in report.message
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda shards: shards.pop(),
+        lambda shards: shards.reverse(),
+        lambda shards: shards.__setitem__(0, shards[0] * 2),
+        lambda shards: shards.append(shards[0]),
+    ],
+    ids=["pop", "reverse", "setitem", "append"],
+)
+def test_changing_a_list_is_told_from_writing_into_a_tensor(change):
+    right = symbol_from(
+        solution_cell(EXERCISES["merge_shards"].symbol), EXERCISES["merge_shards"], "right"
+    )
+
+    def merge_shards(name, shards):
+        whole = right(name, list(shards))
+        change(shards)
+        return whole
+
+    report = check_answer("merge_shards", merge_shards)
+    assert report.diagnosis == "changes a list it was given"
+    assert "changes a list or dict that it was given" in report.message
+
+    def overwrites(name, shards):
+        whole = right(name, [shard.clone() for shard in shards] if len(shards) > 4 else shards)
+        if len(shards) > 4:
+            shards[0].zero_()
+        return whole
+
+    assert check_answer("merge_shards", overwrites).diagnosis == "edits its input"
+
+
+def test_putting_an_equal_thing_in_its_place_costs_nothing():
+    right = symbol_from(
+        solution_cell(EXERCISES["merge_shards"].symbol), EXERCISES["merge_shards"], "right"
+    )
+
+    def merge_shards(name, shards):
+        whole = right(name, shards)
+        shards[-1] = shards[-1].clone()
+        return whole
+
+    assert check_answer("merge_shards", merge_shards).state == "correct"
+
+
+def test_many_arguments_are_counted_and_not_listed():
+    report = check_answer("shard_axis", lambda name: 0)
+    assert "'layers.0.attention.wq.weight'" in report.message
+    report = check_answer("meta_name", lambda name: name)
+    assert report.message.count("'model.layers.0.") < 9
+    assert "and 5 more)" in report.message
 
 
 def test_two_faults_are_both_named():

@@ -152,6 +152,31 @@ EXERCISE = Exercise(
             _code(cache="planning.kv_cache_bytes(config, batch, context + 1, bytes_per_element)"),
         ),
         WrongAnswer(
+            "one position where none is cached",
+            "With `context` 0 you read one cached position. There is none: the cache takes 0 "
+            "bytes, and only the weights are read.",
+            _code(
+                cache="planning.kv_cache_bytes(config, batch, max(context, 1), bytes_per_element)"
+            ),
+            also=(
+                _code(
+                    cache="planning.kv_cache_bytes(config, batch, context or 1, bytes_per_element)"
+                ),
+            ),
+        ),
+        WrongAnswer(
+            "rounded",
+            "Your result is rounded. It is a bound that others compute with: return the float as "
+            "it comes, and leave rounding to whoever prints it.",
+            _code(answer=f"round({_ANSWER}, 1)"),
+            also=(
+                _code(answer=f"round({_ANSWER}, 2)"),
+                _code(answer=f"round({_ANSWER})"),
+                _code(answer=f"int({_ANSWER})"),
+                _code(answer="batch * bytes_per_second // (weights + cache)"),
+            ),
+        ),
+        WrongAnswer(
             "embeddings left out",
             "True, a token reads one row of the embeddings only. But bounds and bandwidth are "
             "reported over all parameters, so that they can be compared: count them all.",

@@ -12,10 +12,11 @@ def _parts(count: int, *shape: int, dtype: torch.dtype = torch.float32) -> list[
 
 def _and_where_it_lies(answer, name: str, shards: list[Tensor]):
     """The result, and whether it is shard 0 itself and not a copy."""
+    first = shards[0]  # the answer might change the list
     whole = answer(name, shards)
     if not isinstance(whole, Tensor):
         return whole
-    return {"result": whole, "no copy of shard 0": whole.data_ptr() == shards[0].data_ptr()}
+    return {"result": whole, "no copy of shard 0": whole.data_ptr() == first.data_ptr()}
 
 
 def _function(*lines: str) -> str:
@@ -146,6 +147,57 @@ EXERCISE = Exercise(
                 ),
                 _function(
                     "if axis is None: return shards[-1]", "return torch.cat(shards[::-1], axis)"
+                ),
+            ),
+        ),
+        WrongAnswer(
+            "the last shard's norm",
+            "Of a norm you return the last shard's copy. In Meta's files the copies are equal, but "
+            "only shard 0's is read from disk, and what is asked for is that very tensor: "
+            "`shards[0]`.",
+            _function("if axis is None: return shards[-1]", _JOIN),
+            also=(
+                _function("if axis is None or len(shards) == 1: return shards[-1]", _JOIN),
+                _function("return shards.pop() if axis is None else torch.cat(shards, axis)"),
+            ),
+        ),
+        WrongAnswer(
+            "the other axis",
+            "You join along the axis that was not cut. `shard_axis(name)` is the axis to join "
+            "along, as it is: 0 puts the parts below each other, 1 side by side.",
+            _function(_WHOLE, "return torch.cat(shards, dim=1 - axis)"),
+            also=(
+                _function(
+                    "if axis is None: return shards[0]", "return torch.cat(shards, 1 - axis)"
+                ),
+            ),
+        ),
+        WrongAnswer(
+            "shard 0 repeated",
+            "The shape is right, and every part in it is shard 0. Join the list itself: each shard "
+            "has a part of its own.",
+            _function(_WHOLE, "return torch.cat([shards[0]] * len(shards), dim=axis)"),
+            also=(
+                _function(
+                    "if axis is None: return shards[0]",
+                    "return torch.cat([shards[0] for _ in shards], axis)",
+                ),
+            ),
+        ),
+        WrongAnswer(
+            "None taken for an axis",
+            "For a norm `shard_axis` gives None, and `torch.cat` cannot join along None. A norm is "
+            "not joined: where the axis is None, return `shards[0]`.",
+            _function(_JOIN),
+            also=(
+                _function("return torch.cat(shards, axis)"),
+                _function("return torch.concat(shards, dim=axis)"),
+                _function("if len(shards) == 1: return shards[0]", _JOIN),
+                _function(
+                    "if len(shards) == 1: return shards[0]", "return torch.cat(shards, axis)"
+                ),
+                _function(
+                    "if len(shards) == 1: return shards[0]", "return torch.concat(shards, dim=axis)"
                 ),
             ),
         ),

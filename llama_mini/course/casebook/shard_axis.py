@@ -1,6 +1,7 @@
 """shard_axis: which way Meta cut each parameter over its shards."""
 
 from llama_mini.course.exercise import Alternative, Case, Exercise, WrongAnswer, args
+from llama_mini.course.snapshot import Failure, failure
 
 _LAYERS = {
     "wq": 0, "wk": 0, "wv": 0, "wo": 1, "w1": 0, "w2": 1, "w3": 0,
@@ -15,8 +16,8 @@ def _weights(layer: int, *names: str) -> list[str]:
     return [f"layers.{layer}.{name}.weight" for name in names]
 
 
-def _axes(answer, *names: str) -> dict[str, int | str | None]:
-    """The answer for each name, or the kind of error it ends in."""
+def _axes(answer, *names: str) -> dict[str, int | Failure | None]:
+    """The answer for each name, or that it raised."""
     found = {}
     for name in names:
         try:
@@ -24,7 +25,7 @@ def _axes(answer, *names: str) -> dict[str, int | str | None]:
         except NotImplementedError:
             raise  # nothing has been written yet
         except Exception as error:
-            found[name] = type(error).__name__
+            found[name] = failure(error)
     return found
 
 
@@ -154,9 +155,32 @@ EXERCISE = Exercise(
             _table(attention_norm=0),
         ),
         WrongAnswer(
+            "norms refused",
+            "Your code raises an error for the norms. They are parameters of LLaMA, too: every "
+            "shard has all of them, and the answer is None.",
+            _rules(
+                f"axes = { ({k: v for k, v in _LAYERS.items() if v is not None})!r}",
+                "return axes[name.split('.')[-2]]",
+            ),
+            also=(
+                _rules(
+                    f"axes = { ({k: v for k, v in _LAYERS.items() if v is not None})!r}",
+                    "layer = name.split('.')[-2]",
+                    "if layer not in axes: raise ValueError(name)",
+                    "return axes[layer]",
+                ),
+            ),
+        ),
+        WrongAnswer(
+            "-1 for what is whole",
+            "For what is not cut you return a number. None is asked for: -1 is an axis to torch, "
+            "the last one, and whoever joins along it would join the norms.",
+            _table(attention_norm=-1, ffn_norm=-1, norm=-1),
+        ),
+        WrongAnswer(
             "one digit for the layer",
-            "Layers above 9 are not understood: 65B has 80 of them. Split the name at its dots "
-            "instead of counting letters.",
+            "Layers above 9 are not understood: 65B has 80 of them. Take all digits up to the next "
+            "dot, `[0-9]+` in a pattern, or split the name at its dots.",
             _rules(
                 f"axes = {_LAYERS!r}",
                 "short = name[9:] if name.startswith('layers') else name",

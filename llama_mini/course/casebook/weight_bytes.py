@@ -11,9 +11,12 @@ _TINY = ModelConfig(dim=2, n_layers=1, n_heads=1, vocab_size=1, hidden_dim=2)
 _BUILDING = 30.0  # an answer may build the model on the meta device and count
 
 
-def _returns(expression: str, count: str = "model.parameter_count(config)") -> str:
+_COUNT = "architecture.parameter_count(config)"
+
+
+def _returns(expression: str, count: str = _COUNT) -> str:
     return (
-        "from llama_mini import model\n\n\n"
+        "from llama_mini import model as architecture\n\n\n"
         "def weight_bytes(config, bits_per_weight=16):\n"
         f"    count = {count}\n"
         f"    return {expression}\n"
@@ -74,13 +77,15 @@ EXERCISE = Exercise(
             also=(_returns("count * int(bits_per_weight) // 8"),),
         ),
         WrongAnswer(
-            "rounded down",
-            "The last byte is missing: what begins a byte takes all of it. Round up, with "
-            "`math.ceil`.",
+            "not rounded up",
+            "A part of a byte takes a whole one: round up, with `math.ceil`. `int` and `//` round "
+            "down (and `//` leaves a float where bits_per_weight is one), `round` goes to the "
+            "nearest.",
             _returns("int(count * bits_per_weight / 8)"),
             also=(
                 _returns("int(count * bits_per_weight // 8)"),
                 _returns("round(count * bits_per_weight / 8)"),
+                _returns("count * bits_per_weight // 8"),
             ),
         ),
         WrongAnswer(
@@ -113,24 +118,22 @@ EXERCISE = Exercise(
             "embeddings left out",
             "You leave the embeddings out, as scaling laws do. They take memory like every other "
             "parameter: count all of them.",
-            _returns(_RIGHT, f"model.parameter_count(config) - 2 * {_EMBEDDINGS}"),
+            _returns(_RIGHT, f"{_COUNT} - 2 * {_EMBEDDINGS}"),
             also=(
                 _returns(
                     _RIGHT,
-                    "model.parameter_count(config) - (1 if config.tied_embeddings else 2)"
-                    f" * {_EMBEDDINGS}",
+                    f"{_COUNT} - (1 if config.tied_embeddings else 2) * {_EMBEDDINGS}",
                 ),
-                _returns(_RIGHT, f"model.parameter_count(config) - {_EMBEDDINGS}"),
+                _returns(_RIGHT, f"{_COUNT} - {_EMBEDDINGS}"),
             ),
         ),
         WrongAnswer(
             "tied embeddings twice",
             "Where the embeddings are tied, one matrix serves at both ends, and takes its memory "
-            "once. `model.parameter_count` counts it once.",
+            "once. `architecture.parameter_count` counts it once.",
             _returns(
                 _RIGHT,
-                "model.parameter_count(config)"
-                f" + (1 if config.tied_embeddings else 0) * {_EMBEDDINGS}",
+                f"{_COUNT} + (1 if config.tied_embeddings else 0) * {_EMBEDDINGS}",
             ),
         ),
         WrongAnswer(
@@ -138,11 +141,13 @@ EXERCISE = Exercise(
             "The norms are missing: two vectors of dim numbers in each block, and the last one. "
             "They are few, and they are there.",
             _returns(
-                _RIGHT, "model.parameter_count(config) - (2 * config.n_layers + 1) * config.dim"
+                _RIGHT,
+                f"{_COUNT} - (2 * config.n_layers + 1) * config.dim",
             ),
             also=(
                 _returns(
-                    _RIGHT, "model.parameter_count(config) - 2 * config.n_layers * config.dim"
+                    _RIGHT,
+                    f"{_COUNT} - 2 * config.n_layers * config.dim",
                 ),
             ),
         ),
@@ -166,9 +171,9 @@ EXERCISE = Exercise(
         ),
         Alternative(
             "whole bytes and what is left",
-            "from llama_mini import model\n\n\n"
+            "from llama_mini import model as architecture\n\n\n"
             "def weight_bytes(config, bits_per_weight=16):\n"
-            "    whole, left = divmod(model.parameter_count(config) * bits_per_weight, 8)\n"
+            "    whole, left = divmod(architecture.parameter_count(config) * bits_per_weight, 8)\n"
             "    return int(whole) + (1 if left else 0)\n",
         ),
         Alternative(
@@ -195,9 +200,9 @@ EXERCISE = Exercise(
     ),
     hints=(
         "How many parameters are there, and how many bytes does one take at bits_per_weight bits?",
-        "`model.parameter_count(config)` counts them all. A byte has eight bits, and at the end a "
-        "begun byte counts whole.",
-        "`math.ceil(model.parameter_count(config) * bits_per_weight / 8)`, after "
-        "`from llama_mini import model`.",
+        "`architecture.parameter_count(config)` counts them all. A byte has eight bits, and at the "
+        "end a begun byte counts whole.",
+        "`math.ceil(architecture.parameter_count(config) * bits_per_weight / 8)`, after "
+        "`from llama_mini import model as architecture`.",
     ),
 )

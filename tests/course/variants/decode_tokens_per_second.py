@@ -62,6 +62,22 @@ VARIANTS = {
         f"return batch * bytes_per_second / (cache + {WEIGHTS})"
     ),
     "the new position counted, too": step(f"{WEIGHTS} + each * batch * (1 + context)"),
+    "one position where none is cached": step(
+        f"{WEIGHTS} + each * batch * (context if context > 0 else 1)"
+    ),
+    "rounded": [
+        body(
+            f"seconds = ({WEIGHTS} + each * batch * context) / bytes_per_second\n"
+            f"return round(batch / seconds, {digits})"
+        )
+        for digits in (1, 2)
+    ]
+    + [
+        body(
+            f"seconds = ({WEIGHTS} + each * batch * context) / bytes_per_second\n"
+            "return float(math.floor(batch / seconds))"
+        )
+    ],
     "embeddings left out": step(
         "bits_per_weight / 8 * (parameter_count(config) - config.dim * config.vocab_size)"
         " + each * batch * context"

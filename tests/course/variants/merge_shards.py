@@ -92,6 +92,51 @@ VARIANTS = {
         "    return shards[0]\n"
         "return torch.cat(list(reversed(shards)), dim=dim)"
     ),
+    "the last shard's norm": code(
+        "dim = meta.shard_axis(name)\n"
+        "*_, last = shards\n"
+        "if dim is None:\n"
+        "    return last\n"
+        "return last if len(shards) == 1 else torch.cat(tuple(shards), dim)"
+    ),
+    "the other axis": code(
+        "dim = meta.shard_axis(name)\n"
+        "if dim is None or len(shards) == 1:\n"
+        "    return shards[0]\n"
+        "return torch.hstack(shards) if dim == 0 else torch.vstack(shards)"
+    ),
+    "shard 0 repeated": code(
+        "dim = meta.shard_axis(name)\n"
+        "if dim is None or len(shards) == 1:\n"
+        "    return shards[0]\n"
+        "times = [1, 1]\n"
+        "times[dim] = len(shards)\n"
+        "return shards[0].repeat(times)"
+    ),
+    "None taken for an axis": [
+        code(
+            "if len(shards) < 2:\n"
+            "    return shards[0]\n"
+            "cut = meta.shard_axis(name)\n"
+            "return torch.cat(tuple(shards), dim=cut)"
+        ),
+        code("return torch.cat(tuple(shards), meta.shard_axis(name))"),
+    ],
+    "changes a list it was given": [
+        code(
+            "dim = meta.shard_axis(name)\n"
+            "if dim is not None and len(shards) > 1:\n"
+            "    shards[0] = torch.cat(shards, dim)\n"
+            "return shards[0]"
+        ),
+        code(
+            "dim = meta.shard_axis(name)\n"
+            "if dim is None or len(shards) == 1:\n"
+            "    return shards[0]\n"
+            "first = shards.pop(0)\n"
+            "return torch.cat([first, *shards], dim=dim)"
+        ),
+    ],
     "only shard 0": code("whole, *rest = shards\nreturn whole"),
     "rows taken in turn": code(
         "dim = meta.shard_axis(name)\n"

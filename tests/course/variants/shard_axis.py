@@ -77,6 +77,14 @@ VARIANTS = {
         "    if 'attention' in name or 'feed' in name or 'output' in name:\n"
         "        return 0\n",
     ],
+    "norms refused": [
+        asked("", ONE, "wq wk wv w1 w3 output", "{}[layer]"),
+        asked("", ONE, "wq wk wv w1 w3 output", "[].index(layer)").replace(
+            "    return [].index",
+            "    if layer:\n        raise ValueError(layer)\n    return [].index",
+        ),
+    ],
+    "-1 for what is whole": asked("", ONE, "wq wk wv w1 w3 output", "-1"),
     "one digit for the layer": [
         "import re\n"
         + asked(NORMS, ONE).replace(

@@ -35,7 +35,8 @@ VARIANTS = {
         body("bytes_each = -(-bits_per_weight // 8)\nreturn int(n * bytes_each)"),
     ],
     "whole bits": body("bits = math.floor(bits_per_weight)\nreturn math.ceil(n * bits / 8)"),
-    "rounded down": [
+    "not rounded up": [
+        body("return bits_per_weight * n // 8"),
         body("return math.floor(n * bits_per_weight / 8)"),
         body("return int((n / 8) * bits_per_weight)"),
     ],
