@@ -72,28 +72,38 @@ def huggingface_name(name: str) -> str:
     raise ValueError(f"The model has no parameter {name!r}, so Hugging Face has no name for it.")
 
 
-def meta_rows(name: str, n_rows: int, config: ModelConfig) -> Tensor | None:
-    """Which row of Hugging Face's tensor each row of Meta's is; `name` is Meta's.
+def to_meta(name: str, tensor: Tensor, config: ModelConfig) -> Tensor:
+    """Hugging Face's tensor of the parameter that Meta calls `name`, with Meta's order of rows.
 
-    → (n_rows,) int64, so that Meta's tensor is `tensor[rows]`; None where the rows are the same,
-    that is in all but the query and key projections.
+    Query and key projections are new tensors; all else is the tensor itself.
     """
-    return _row_order(rope.half_to_interleaved, name, n_rows, config)
+    return _reorder(rope.half_to_interleaved, name, tensor, config)
 
 
-def huggingface_rows(name: str, n_rows: int, config: ModelConfig) -> Tensor | None:
-    """Which row of Meta's tensor each row of Hugging Face's is, the inverse of `meta_rows`."""
-    return _row_order(rope.interleaved_to_half, name, n_rows, config)
+def to_huggingface(name: str, tensor: Tensor, config: ModelConfig) -> Tensor:
+    """Meta's tensor with Hugging Face's order of rows, the inverse of `to_meta`."""
+    return _reorder(rope.interleaved_to_half, name, tensor, config)
 
 
-def _row_order(
-    convert: Callable[[Tensor, int], Tensor], name: str, n_rows: int, config: ModelConfig
-) -> Tensor | None:
-    if not name.endswith((".attention.wq.weight", ".attention.wk.weight")):
-        return None
+def is_moved(name: str) -> bool:
+    """Whether the rows of a parameter, by Meta's name, stand in another order at Hugging Face's."""
+    return name.endswith((".attention.wq.weight", ".attention.wk.weight"))
+
+
+def _reorder(
+    convert: Callable[[Tensor, int], Tensor], name: str, tensor: Tensor, config: ModelConfig
+) -> Tensor:
+    if not is_moved(name):
+        return tensor
     n_heads = config.n_heads if name.endswith(".wq.weight") else config.kv_heads
+    if tensor.device.type != "cpu":
+        return convert(tensor, n_heads)
     # The conversions of `rope` only move rows, so one done to a column of row numbers (exact in
-    # float32 up to 2^24) says it all. Whole rows are then gathered several times as fast as torch
-    # copies along permuted axes.
-    numbers = torch.arange(n_rows, dtype=torch.float32)[:, None]
-    return convert(numbers, n_heads)[:, 0].long()
+    # float32 up to 2^24) says it all. numpy then copies whole rows, on one thread: torch's several
+    # are quicker on an idle machine, and wait for one another ten times as long on a busy one.
+    order = convert(torch.arange(len(tensor), dtype=torch.float32)[:, None], n_heads)[:, 0].long()
+    moved = torch.empty_like(tensor, memory_format=torch.contiguous_format)
+    source, target = (t.view(torch.uint8).numpy() for t in (tensor.contiguous(), moved))
+    # Clipping, which has nothing to clip, is what lets numpy write into its target itself.
+    source.take(order.numpy(), axis=0, out=target, mode="clip")
+    return moved

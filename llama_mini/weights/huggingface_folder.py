@@ -14,7 +14,6 @@ from llama_mini.weights.huggingface_config import parse_config
 from llama_mini.weights.huggingface_tokenizer import read_tokenizer, tokenizer_notes
 from llama_mini.weights.json_file import read_small
 from llama_mini.weights.quoting import shown
-from llama_mini.weights.row_gathering import Gathering, RowGatherer
 from llama_mini.weights.safetensors_file import SafetensorsFile
 from llama_mini.weights.safetensors_index import INDEX, SINGLE, open_files
 from llama_mini.weights.shapes import parameter_shapes
@@ -23,7 +22,6 @@ from llama_mini.weights.transfer import to_device
 CONFIG = "config.json"
 
 _Place = tuple[SafetensorsFile, str]  # the file that holds a parameter, and its name there
-_AHEAD = 3  # how many tensors are copied while others are asked for
 _EMBEDDINGS, _HEAD = "tok_embeddings.weight", "output.weight"
 
 
@@ -55,30 +53,14 @@ class HuggingFaceFolder(Checkpoint):
         self.what = (
             f"a Hugging Face folder of {len(files)} safetensors file{'s' * (len(files) > 1)}"
         )
-        self._moved = [name for name in self.entries if not self.is_mapped(name)]
-        self._gatherer, self._started = RowGatherer(), dict[str, Gathering]()
         self.notes = (*self._mixed_dtypes(), *tokenizer_notes(self.folder))
 
     def tensor(self, name: str, device: torch.device) -> Tensor:
-        if self.is_mapped(name):
-            return to_device(self._stored(name), device)
-        if device.type != "cpu":
-            return to_device(self._stored(name), device)[self._rows(name).to(device)]
-        position = self._moved.index(name)
-        for one in self._moved[position : position + 1 + _AHEAD]:
-            if one not in self._started:
-                self._started[one] = self._gatherer.start(self._stored(one), self._rows(one))
-        return self._started.pop(name).result()
-
-    def _stored(self, name: str) -> Tensor:
         file, theirs = self._places[name]
-        return file.view(theirs)
-
-    def _rows(self, name: str) -> Tensor | None:
-        return huggingface.meta_rows(name, self.entries[name].shape[0], self.config)
+        return huggingface.to_meta(name, to_device(file.view(theirs), device), self.config)
 
     def is_mapped(self, name: str) -> bool:
-        return not name.endswith((".wq.weight", ".wk.weight"))  # whose rows are moved
+        return not huggingface.is_moved(name)
 
     def tokenizer(self) -> Any | None:
         return read_tokenizer(self.folder, self.config.vocab_size)

@@ -96,8 +96,7 @@ def _write_tensors(
             raise ValueError(f"This config has no tensor {name}, or it came twice.")
         writer = home.pop(theirs)
         tensor = cast(name, tensor, dtype)
-        rows = huggingface.huggingface_rows(name, len(tensor), config)
-        writer.add(theirs, tensor if rows is None else tensor[rows.to(tensor.device)])
+        writer.add(theirs, huggingface.to_huggingface(name, tensor, config))
     if home:
         missing = sorted(map(huggingface.meta_name, home))
         raise ValueError(f"The model lacks {', '.join(missing[:3])}.")

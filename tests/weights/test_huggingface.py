@@ -21,7 +21,6 @@ from llama_mini.weights.huggingface_folder import HuggingFaceFolder
 from llama_mini.weights.huggingface_writer import write_huggingface
 from llama_mini.weights.loading import open_checkpoint
 from llama_mini.weights.meta_writer import write_meta
-from llama_mini.weights.row_gathering import RowGatherer
 from llama_mini.weights.shapes import parameter_shapes
 
 CPU = torch.device("cpu")
@@ -221,31 +220,25 @@ def test_a_config_of_2023_is_read_with_the_defaults_of_its_time(tmp_path):
     assert parse_config(json.dumps(values).encode(), tmp_path) == CONFIGS["7B"]
 
 
-@given(
-    n_heads=st.integers(1, 6),
-    pairs=st.integers(1, 9),
-    columns=st.integers(1, 40),
-    dtype=st.sampled_from([torch.float32, torch.bfloat16, torch.float16]),
-    n_threads=st.integers(1, 3),
-)
-def test_gathered_rows_are_those_of_the_conversion(n_heads, pairs, columns, dtype, n_threads):
-    config = ModelConfig(dim=n_heads * pairs * 2, n_layers=1, n_heads=n_heads, vocab_size=8)
-    weight = torch.randn(config.dim, columns).to(dtype)
-    name, gatherer = "layers.0.attention.wq.weight", RowGatherer(n_threads)
-    rows = huggingface.meta_rows(name, config.dim, config)
-    first, second = gatherer.start(weight, rows), gatherer.start(weight, rows)
-    second.result().zero_()  # each has memory of its own
-    converted = first.result()
-    assert converted.dtype == dtype
-    assert torch.equal(converted, rope.half_to_interleaved(weight, n_heads))
-    assert torch.equal(converted[huggingface.huggingface_rows(name, config.dim, config)], weight)
+@pytest.mark.parametrize(("part", "n_heads"), [("wq", 6), ("wk", 2)])
+def test_query_and_key_rows_are_moved_there_and_back_by_heads_of_their_own(part, n_heads):
+    config = ModelConfig(dim=48, n_layers=1, n_heads=6, n_kv_heads=2, vocab_size=8)
+    name, weight = f"layers.0.attention.{part}.weight", torch.randn(n_heads * 8, 48)
+    theirs = huggingface.to_huggingface(name, weight, config)
+    # Of the first head's eight rows: those of even number, then the odd ones.
+    assert torch.equal(theirs[:8], weight[[0, 2, 4, 6, 1, 3, 5, 7]])
+    assert torch.equal(huggingface.to_meta(name, theirs, config), weight)
 
 
-def test_rows_of_large_matrices_are_gathered_right():
-    weight, rows = torch.randn(3000, 2000), torch.randperm(3000)
-    found = RowGatherer(2).start(weight, rows).result()
-    assert torch.equal(found, weight[rows])
-    assert found.untyped_storage().nbytes() == weight.nbytes  # so saving it saves no more
+def test_all_other_tensors_are_handed_on_as_they_are():
+    weight = torch.randn(8, 8)
+    for name in (
+        "layers.0.attention.wv.weight",
+        "output.weight",
+        "layers.0.feed_forward.w1.weight",
+    ):
+        assert huggingface.to_meta(name, weight, GROUPED) is weight
+        assert huggingface.to_huggingface(name, weight, GROUPED) is weight
 
 
 def test_tensors_come_right_in_any_order(tmp_path):
