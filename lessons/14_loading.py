@@ -28,6 +28,7 @@ overlay.apply()
 # learns for some seconds from a text that every Python brings along: the reference of the language.
 
 # %%
+import shutil
 import tempfile
 from pathlib import Path
 from pydoc_data.topics import topics
@@ -42,6 +43,14 @@ torch.set_num_threads(1)  # a model this small is faster on one core
 
 temporary = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)  # gone when the kernel stops
 place = Path(temporary.name)
+
+
+def fresh(name):
+    """A path in `place` with nothing there yet, however often a cell runs."""
+    if (place / name).exists():
+        shutil.rmtree(place / name)
+    return place / name
+
 
 texts = [topics[title] for title in sorted(topics)]
 tokenizer = train_tokenizer(texts, place / "tokenizer.model", vocab_size=512)
@@ -81,7 +90,7 @@ print(f"{right_loss:.2f} nats per token on text it has not seen; knowing nothing
 from llama_mini.weights.meta_writer import write_meta
 
 two = write_meta(
-    place / "two", config, model.state_dict().items(), 2, tokenizer_file=place / "tokenizer.model"
+    fresh("two"), config, model.state_dict().items(), 2, tokenizer_file=place / "tokenizer.model"
 )
 for file in sorted(two.iterdir()):
     print(f"{file.stat().st_size:>9,} bytes  {file.name}")
@@ -156,8 +165,8 @@ for who, it in (("as trained", model), ("made to fit", gibberish)):
     print(f"{who:12} {nats_by_position(it).mean():.2f} nats   {writes(it)}")
 
 # %% [markdown]
-# Worse than knowing nothing. All keys matched, all shapes matched, and most numbers stand where another
-# should.
+# Worse than knowing nothing. All keys matched, all shapes matched, and almost every number of `wo`, `w2`
+# and the embeddings stands where another should: four in ten of all.
 #
 # **You hold everything twice.** All shards in memory, then the joined tensors, then the model: 65B in 16
 # bits is 131 GB once. You will measure this below, and do without.
@@ -177,7 +186,7 @@ for who, it in (("as trained", model), ("made to fit", gibberish)):
 # columns of `wo` that read those heads. So the rule has two halves:
 #
 # - Who **makes** something new is cut by outputs: axis 0 of a weight `(out, in)`. The head `output` is
-#   one of these: it makes logits, and each shard makes those of some tokens.
+#   one of these: it makes logits, and each shard makes those of a part of the vocabulary.
 # - Who **reads** what was made in shares is cut by inputs: axis 1.
 #
 # Two remain. The embeddings `(vocab, dim)` are a table, not a product. Meta cut every token's vector,
@@ -200,8 +209,9 @@ for who, it in (("as trained", model), ("made to fit", gibberish)):
 # $$W_2\big(\mathrm{silu}(W_1 x) \odot W_3 x\big)
 # = \sum_{s=1}^{S} W_2^{(s)}\big(\mathrm{silu}(W_1^{(s)} x) \odot W_3^{(s)} x\big)$$
 #
-# One sum over GPUs. Cut the other way round, it fails at the bend: each GPU would hold a *part of each*
-# hidden number, and $\mathrm{silu}(a + b) \ne \mathrm{silu}(a) + \mathrm{silu}(b)$. Both by number:
+# One sum over GPUs. Cut the other way round, each GPU would hold a *part of each* hidden number. That
+# fails at the bend, as $\mathrm{silu}(a + b) \ne \mathrm{silu}(a) + \mathrm{silu}(b)$, and at $\odot$, as
+# $(a + b)(c + d) \ne ac + bd$. Both by number:
 
 # %%
 layer = model.layers[0].feed_forward
@@ -224,7 +234,7 @@ for cut, answer in (("as Meta cut it", by_rows), ("the other way", by_columns)):
     print(f"{cut:15} error {(answer - whole).norm() / whole.norm():.0e} of the answer's size")
 
 # %% [markdown]
-# The first error is rounding. The second is everything.
+# The first error is rounding. The second is most of the answer.
 #
 # ## The naive code
 #
@@ -246,7 +256,7 @@ print("wrong: ", left + right, "← four rows; reshaped it would read 1 2 5 6 / 
 # (`torch.stack` makes a new one.) It always copies, even if the list has one tensor only. Remember that
 # when you write the exercise: 7B is one shard, and copying it would take its 13.5 GB once more.
 #
-# And names are strings with dots in them; the last but one part says which layer it is:
+# And names are strings with dots in them; the last but one part says which module:
 
 # %%
 a, b = torch.tensor([[1, 2], [5, 6]]), torch.tensor([[3, 4], [7, 8]])
@@ -261,7 +271,7 @@ print(
 # ## A picture you can move
 #
 # Pick a tensor, a size and a number of shards. Each colour is one shard's block. On the right, how large
-# a shard file is; the black marks are the numbers of shards that Meta chose.
+# a shard file is; the black marks are the size of a shard with Meta's number of them.
 
 # %%
 import ipywidgets as widgets
@@ -332,11 +342,14 @@ def draw_cut(shards, size, tensor):
     )
     draw_blocks(block, name, shape, part, shards)
     how = "whole in every shard" if axis is None else f"cut along axis {axis}"
-    how = "in one piece" if shards == 1 else how
-    figure.suptitle(f"{size}: {' × '.join(map(str, part))}, {how}", fontsize=11)
-    block.set(xlabel="in" if len(shape) == 2 else "copies", ylabel="out")
-    if name.startswith("tok"):
+    each, how = (" each", how) if shards > 1 else ("", "in one piece")
+    figure.suptitle(f"{size}: {' × '.join(map(str, part))}{each}, {how}", fontsize=11)
+    if len(shape) == 1:
+        block.set(xlabel="copies", ylabel="dim")
+    elif name.startswith("tok"):
         block.set(xlabel="dim", ylabel="vocab")
+    else:
+        block.set(xlabel="in", ylabel="out")
 
     gigabytes = {name: 2 * IN_A_SHARD[name, shards] / 1e9 for name in META_SHARDS}
     bars.barh(list(gigabytes), gigabytes.values(), color=figures.COLORS[5])
@@ -348,7 +361,7 @@ def draw_cut(shards, size, tensor):
     bars.invert_yaxis()
     return figure, (
         f"{name} of {size}, {' × '.join(map(str, shape))}, shards: {shards}, {how}, "
-        f"{' × '.join(map(str, part))} each, {2 * numbers(part) / 1e6:.3g} MB. A shard of everything: "
+        f"{' × '.join(map(str, part))}{each}, {2 * numbers(part) / 1e6:.3g} MB. A shard of everything: "
         + ", ".join(f"{name} {value:.1f} GB" for name, value in gigabytes.items())
         + "."
     )
@@ -427,7 +440,7 @@ for size, count in META_SHARDS.items():
 #
 # ## The small files: params.json, checklist.chk
 #
-# `params.json` has 101 bytes, and two traps.
+# Meta's `params.json` has 101 bytes (yours 96), and two traps.
 #
 # **`vocab_size` is −1.** The program asks the tokenizer. A model built with −1 rows fails at once.
 #
@@ -469,12 +482,10 @@ for eps in (1e-6, 1e-5):
 #
 # ### What the checklist is for
 #
-# A missing shard is noticed by counting. Two shards whose names were exchanged have equal shapes:
-# nothing but a checksum can tell. Try both.
+# A missing shard is noticed by counting. Two shards whose names were exchanged have equal shapes: before
+# the model runs, only a checksum can tell. Try both.
 
 # %%
-import shutil
-
 from llama_mini import load
 
 
@@ -488,10 +499,10 @@ def attempt(path, **options):
     return f"loads; {nats_by_position(loaded.eval()).mean():.2f} nats"
 
 
-one_missing = shutil.copytree(two, place / "incomplete")
+one_missing = shutil.copytree(two, fresh("incomplete"))
 (one_missing / "consolidated.01.pth").unlink()
 
-swapped = shutil.copytree(two, place / "swapped")
+swapped = shutil.copytree(two, fresh("swapped"))
 (swapped / "consolidated.00.pth").rename(swapped / "third name")
 (swapped / "consolidated.01.pth").rename(swapped / "consolidated.00.pth")
 (swapped / "third name").rename(swapped / "consolidated.01.pth")
@@ -521,7 +532,7 @@ class Poison:
         return print, ("This could have been any command on your machine.",)
 
 
-poisoned = shutil.copytree(two, place / "poisoned")
+poisoned = shutil.copytree(two, fresh("poisoned"))
 torch.save({"tok_embeddings.weight": Poison()}, poisoned / "consolidated.00.pth")
 
 with zipfile.ZipFile(poisoned / "consolidated.00.pth") as archive:
@@ -556,9 +567,9 @@ for name, _ in parameter_shapes(dataclasses.replace(config, n_layers=1)):
     print(f"{name:39} {huggingface_name(name)}")
 
 # %% [markdown]
-# Two of them invite mistakes. `w2` is *down*, the way back, and `w3` is *up*: Meta's numbers follow the
-# paper's formula, not the order of use. And `post_attention_layernorm` comes after attention, which
-# means *before* the feed-forward layer: it is `ffn_norm`.
+# Two of them invite mistakes. `w2` is *down*, the way back, as $W_2$ is in Shazeer's formula, and `w3` is
+# *up*, which came later (lesson 06): the numbers are not the order of use. And `post_attention_layernorm`
+# comes after attention, which means *before* the feed-forward layer: it is `ffn_norm`.
 #
 # Names that match nothing should stop you. LLaMA has no biases, so a `q_proj.bias` says that this is
 # another model; older files also hold a `rotary_emb.inv_freq`, which can be computed.
@@ -570,7 +581,7 @@ for name, _ in parameter_shapes(dataclasses.replace(config, n_layers=1)):
 from llama_mini.weights.huggingface_writer import write_huggingface
 
 theirs = write_huggingface(
-    place / "hugging face", config, model.state_dict().items(), tokenizer=tokenizer
+    fresh("hugging face"), config, model.state_dict().items(), tokenizer=tokenizer
 )
 print(*sorted(file.name for file in theirs.iterdir()), sep=", ")
 loaded, _ = load(theirs, precision="fp32")
@@ -671,8 +682,8 @@ Explorer(
 # %% [markdown]
 # The upper four shout. Listen to the last two. With the **rows** in the other order the first position is
 # exact and the text still has words in it; the model knows *which* tokens came before, and mixes up
-# *where*. With **gate** and **up** exchanged, the loss hardly rises. Reading a sample would have told you
-# neither. So the tests of this course compare logits, at late positions.
+# *where*. With **gate** and **up** exchanged, the loss hardly rises. One sample proves neither: the
+# undamaged model stumbles, too. So the tests of this course compare logits, at late positions.
 #
 # ## GGUF: everything in one file
 #
@@ -722,7 +733,7 @@ else:
         print(f"{kind:5} {path.stat().st_size:>9,} bytes: {attempt(path)}")
 
 # %% [markdown]
-# Eight bits cost nothing that you could measure here, four bits little. Lesson 15 is about why.
+# Eight bits cost nothing in these digits, four bits little. Lesson 15 is about why.
 #
 # ## Plan before you load
 #
@@ -751,10 +762,10 @@ for size in META_SHARDS:
 # $$\text{tokens per second} \le \text{batch} \cdot
 # \frac{\text{bytes per second}}{\text{bytes of the weights} + \text{bytes of the caches}}$$
 #
-# Two consequences. Half the bits are twice the speed. And a *batch* of texts shares the one journey of
-# the weights, so more texts at once are nearly free, until their caches (lesson 08), which each text has
-# for itself, weigh as much as the weights. Here is the bound for 7B on a graphics card of 2.039 TB/s, and
-# on the machine you sit at:
+# Two consequences. Half the bits are twice the speed, while the caches are small. And a *batch* of texts
+# shares the one journey of the weights, so more texts at once are nearly free, until their caches (lesson
+# 08), which each text has for itself, weigh as much as the weights, or the processor is busy. Here is the
+# bound for 7B on a graphics card of 2.039 TB/s, and on the machine you sit at:
 
 # %%
 import time
@@ -788,9 +799,10 @@ from llama_mini.visualization.plan import explore_plan
 explore_plan(size="13B", precision="bf16", device="V100-32")
 
 # %% [markdown]
-# With 32 GB it fits, at batch 1. With 16 GB it needs 8 bits and half the context, or 4 bits. In a terminal,
-# `llama-mini plan 13B --device V100-32` says the same with all its sums, `llama-mini plan` alone has the
-# table of what fits where, and a load that cannot fit is refused before it begins.
+# With 32 GB it fits, at batch 1. With 16 GB it needs 8 bits and a little less context (1,792 positions),
+# or 4 bits. In a terminal, `llama-mini plan 13B --device V100-32` says the same with all its sums,
+# `llama-mini plan` alone has the table of what fits where, and a load that cannot fit is refused before
+# it begins.
 #
 # ## Streaming: the memory of a load
 #
@@ -808,18 +820,19 @@ import gc
 
 from llama_mini.weights.loading import open_checkpoint
 
+n_shards = 4
 medium = ModelConfig(dim=1024, n_layers=4, n_heads=16, vocab_size=8192)
 generator = torch.Generator().manual_seed(0)
-four = write_meta(
-    place / "four",
+folder = write_meta(
+    fresh("medium"),
     medium,
     (
         (name, 0.02 * torch.randn(shape, generator=generator))
         for name, shape in parameter_shapes(medium)
     ),
-    n_shards=4,
+    n_shards,
 )
-on_disk = sum(file.stat().st_size for file in four.glob("*.pth")) / 1e6
+on_disk = sum(file.stat().st_size for file in folder.glob("*.pth")) / 1e6
 
 
 def anonymous_mb():
@@ -836,7 +849,7 @@ def anonymous_mb():
 def naive():
     """Read everything, then join everything."""
     whole, parts = {}, []
-    for file in sorted(four.glob("*.pth")):
+    for file in sorted(folder.glob("*.pth")):
         parts.append(torch.load(file, weights_only=True))
         yield
     for name, _ in parameter_shapes(medium):
@@ -846,7 +859,7 @@ def naive():
 
 def streamed(keep):
     """One tensor after the other, from mapped files."""
-    checkpoint = open_checkpoint(four)
+    checkpoint = open_checkpoint(folder)
     whole = {}
     for name in checkpoint.entries:
         tensor = checkpoint.tensor(name, torch.device("cpu"))
@@ -883,7 +896,7 @@ else:
     axes.legend(loc="upper left")
     shown = figures.show(
         figure,
-        alt=f"Own memory while {on_disk:.0f} MB in four shards are loaded, at most: "
+        alt=f"Own memory while {on_disk:.0f} MB, shards: {n_shards}, are loaded, at most: "
         + ", ".join(f"{way} {max(curve):.0f} MB" for way, curve in WAYS.items())
         + f". The largest tensor has {largest:.0f} MB.",
     )
@@ -892,7 +905,7 @@ shown
 # %% [markdown]
 # Twice the files; once; and one tensor at a time. For 65B on a GPU that is 261 GB of memory against half
 # a gigabyte. Where there is one shard only, nothing has to be joined: the tensors stay views of the
-# mapped file, and even *kept* costs nothing. Try `n_shards=1` above.
+# mapped file, and even *kept* costs nothing. Set `n_shards = 1` above and run the cell again.
 #
 # `load` in this package does exactly this: build the model on the meta device, open the files, and give
 # the model one tensor after the other.
@@ -908,8 +921,9 @@ with torch.no_grad():
     expected = model(held_out)
 
 for count in META_SHARDS.values():
+    shards_of_it = f"{count} shard{'s' if count > 1 else ''}"
     folder = write_meta(
-        place / f"{count} shards",
+        fresh(shards_of_it),
         config,
         model.state_dict().items(),
         count,
@@ -919,7 +933,7 @@ for count in META_SHARDS.values():
     with torch.no_grad():
         logits = loaded.eval()(held_out)
     equal = "bit for bit" if torch.equal(logits, expected) else "NOT EQUAL"
-    print(f"{count} shards, {its_tokenizer.vocab_size} tokens: logits equal {equal}")
+    print(f"{shards_of_it}, {its_tokenizer.vocab_size} tokens: logits equal {equal}")
 
 overlay.status()
 
@@ -982,7 +996,7 @@ else:
 # ## What breaks if you get it wrong
 #
 # - **The wrong axis**: loud, until someone reshapes. Then gibberish.
-# - **The wrong order**: equal shapes, no error. Nothing but the checksums can tell.
+# - **The wrong order**: equal shapes, no error. Before it runs, only checksums can tell.
 # - **`if not axis`**: true for None, and for 0 as well.
 # - **`"attention" in name`**: true for `attention_norm`. `name[9:]`: right up to layer 9.
 # - **norm_eps assumed**: 65B slightly wrong, for ever. Read the file.
@@ -1026,7 +1040,7 @@ else:
 # - With `context` 0 there is no cache; `kv_cache_bytes` does not take a length of 0.
 # - Return a float. The package's own code refuses what makes no sense; yours may.
 #
-# 7B in 16 bits at 2.039 TB/s gives 151.3.
+# 7B in 16 bits at 2.039 TB/s gives about 151.3. (Do not round.)
 
 # %% tags=["exercise"] symbol="llama_mini.planning:decode_tokens_per_second"
 
