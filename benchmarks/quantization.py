@@ -73,7 +73,7 @@ FOR_PERPLEXITY = [
 def projections(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
     """The weights that int8 and int4 quantise, by name; a head tied to the embeddings stays."""
     for name, weight in model.named_parameters():
-        if is_projection(name, weight.shape):
+        if is_projection(name, weight.ndim):
             yield name, weight
 
 

@@ -1,7 +1,5 @@
 """Giving a model that was built without memory its weights, tensor by tensor."""
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
@@ -63,16 +61,16 @@ def place(model: nn.Module, name: str, tensor: Tensor, precision: str | None) ->
 
 
 def becomes_quantized(name: str, ndim: int, precision: str | None) -> bool:
-    """Whether a precision quantises the parameter of that name: matrices that multiply, no more.
+    """Whether a precision quantises the parameter of that name: matrices that multiply, no more."""
+    return precision in QUANTIZED and is_projection(name, ndim)
+
+
+def is_projection(name: str, ndim: int) -> bool:
+    """Whether a tensor is the weight of a linear layer, which is what int8 and int4 quantise.
 
     The embeddings are looked up, a row at a time, and stay as they are; so tied ones do.
     """
-    return precision in QUANTIZED and ndim == 2 and name != "tok_embeddings.weight"
-
-
-def is_projection(name: str, shape: Sequence[int]) -> bool:
-    """Whether a tensor is the weight of a linear layer, which is what int8 and int4 quantise."""
-    return len(shape) == 2 and name != "tok_embeddings.weight"
+    return ndim == 2 and name != "tok_embeddings.weight"
 
 
 def _demand_full(model: nn.Module) -> None:

@@ -79,9 +79,8 @@ VARIANTS = {
     ],
     "norms refused": [
         asked("", ONE, "wq wk wv w1 w3 output", "{}[layer]"),
-        asked("", ONE, "wq wk wv w1 w3 output", "[].index(layer)").replace(
-            "    return [].index",
-            "    if layer:\n        raise ValueError(layer)\n    return [].index",
+        asked("", ONE, "wq wk wv w1 w3 output", "{}[layer]").replace(
+            "return {}[layer]", "raise ValueError(f'no axis: {name}')"
         ),
     ],
     "-1 for what is whole": asked("", ONE, "wq wk wv w1 w3 output", "-1"),
