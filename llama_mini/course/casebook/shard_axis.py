@@ -192,6 +192,12 @@ EXERCISE = Exercise(
                     "short = name[9:] if name.startswith('layers') else name",
                     "return axes.get(short.split('.')[-2] if short[0] != '.' else short)",
                 ),
+                _rules(
+                    _NORMS,
+                    "if name.startswith('layers') and name[8] != '.': raise ValueError(name)",
+                    _ENDS_IN_ONE,
+                    "return 0",
+                ),
             ),
         ),
     ),

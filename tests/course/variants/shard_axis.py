@@ -86,6 +86,14 @@ VARIANTS = {
     "-1 for what is whole": asked("", ONE, "wq wk wv w1 w3 output", "-1"),
     "one digit for the layer": [
         "import re\n"
+        + asked(NORMS, ONE, "wq wk wv w1 w3 output").replace(
+            "    if layer in ('wo'",
+            "    block = re.match(r'layers\\.\\d\\.', name)\n"
+            "    if layer[0] == 'w' and not block:\n"
+            "        raise AttributeError('no block')\n"
+            "    if layer in ('wo'",
+        ),
+        "import re\n"
         + asked(NORMS, ONE).replace(
             "    layer =",
             "    if name.startswith('layers') and not re.match('layers.[0-9][.]', name):\n"
