@@ -125,6 +125,15 @@ EXERCISE = Exercise(
             _code(cache="planning.kv_cache_bytes(config, batch, context) if context else 0"),
         ),
         WrongAnswer(
+            "the cache in the weights' bits",
+            "You count keys and values at bits_per_weight, like the weights. Quantising weights "
+            "leaves the cache as it is: each of its numbers takes bytes_per_element.",
+            _code(
+                cache="planning.kv_cache_bytes(config, batch, context, 1) * bits_per_weight / 8"
+                " if context else 0"
+            ),
+        ),
+        WrongAnswer(
             "bits for bytes",
             "The weights are counted in bits. A byte has eight, and the bandwidth is in bytes.",
             _code(weights="model.parameter_count(config) * bits_per_weight").replace(

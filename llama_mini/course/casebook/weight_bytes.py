@@ -89,6 +89,13 @@ EXERCISE = Exercise(
             ),
         ),
         WrongAnswer(
+            "a byte too many",
+            "You always add a byte. Where the bits fill whole bytes nothing is left over that "
+            "would need one: `math.ceil` adds a byte only to a fraction.",
+            _returns("int(count * bits_per_weight / 8) + 1"),
+            also=(_returns("count * bits_per_weight // 8 + 1"),),
+        ),
+        WrongAnswer(
             "not rounded",
             "That is not a whole number of bytes. Round up, with `math.ceil`; it gives an int.",
             _returns("count * bits_per_weight / 8"),

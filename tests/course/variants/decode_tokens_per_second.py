@@ -52,6 +52,9 @@ VARIANTS = {
     "keys or values, not both": step(f"{WEIGHTS} + each / 2 * batch * context"),
     "always sixteen bits": step("parameter_count(config) * 2 + each * batch * context"),
     "the cache in two bytes": step(f"{WEIGHTS} + kv_cache_bytes(config, 1, 1) * batch * context"),
+    "the cache in the weights' bits": step(
+        f"{WEIGHTS} + each / bytes_per_element * bits_per_weight / 8 * batch * context"
+    ),
     "bits for bytes": step("parameter_count(config) * bits_per_weight + each * batch * context"),
     "bandwidth in GB": body(
         "bandwidth = bytes_per_second * 10**9\n"

@@ -40,6 +40,7 @@ VARIANTS = {
         body("return math.floor(n * bits_per_weight / 8)"),
         body("return int((n / 8) * bits_per_weight)"),
     ],
+    "a byte too many": body("whole, _ = divmod(bits_per_weight * n, 8)\nreturn 1 + int(whole)"),
     "not rounded": body("return n * (bits_per_weight / 8.0)"),
     "a float": body("bits = n * bits_per_weight\nreturn -(-bits // 8) * 1.0"),
     "another unit": [
