@@ -27,7 +27,8 @@ What an answer should give is never written down: the reference runs on the same
 hold anything, and results may be tensors, numbers, strings, lists, dicts, dataclasses or modules,
 nested as deep as you like; every side gets fresh copies. A class is built first, from `build`, and
 then called: `Case("…", build=args(8), state={"weight": normal(8)}, given=args(x))`. Where a call is
-not enough, `use=lambda answer, *given: …` says what to do and returns what is compared.
+not enough, `use=lambda answer, *given: …` says what to do and returns what is compared; if it goes
+on after an error, it notes that with `snapshot.failure(error)`.
 
 Every case also compares what became of the arguments: an answer that edits its input is told so.
 `gradients=True` compares the gradients of inputs and parameters, and `another_device=True` runs
