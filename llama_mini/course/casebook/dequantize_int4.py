@@ -35,7 +35,7 @@ EXERCISE = Exercise(
     prerequisites=("quantize_int4",),
     cases=(
         Case("three groups of 4", given=_quantized(2, 3, 4, 1), points=2),
-        Case("four groups of 2", given=_quantized(3, 4, 2, 2)),
+        Case("four groups of 2", given=_quantized(3, 4, 2, 2), another_device=True),
         Case("as many groups as columns in one", given=_quantized(3, 3, 3, 3)),
         Case("one group", given=_quantized(2, 1, 6, 4)),
         Case("scales in bfloat16", given=_quantized(2, 2, 8, 5, torch.bfloat16), ulps=8),
@@ -119,6 +119,18 @@ EXERCISE = Exercise(
             "The weights still have an axis for the groups. `.flatten(1)` joins it with the "
             "columns.",
             _of_groups("g * s + z").replace(".flatten(1)", ""),
+        ),
+        WrongAnswer(
+            "wrong dtype",
+            "The weights are right and have another dtype than asked for. They take that of the "
+            "scale, whatever it is: leave scale and zero in their dtype, and the codes follow.",
+            _of_groups("g.float() * s.float() + z.float()"),
+            also=(
+                _of_groups("g.float() * s + z"),
+                _of_groups("(g * s + z).float()"),
+                _of_groups("(g * s + z).double()"),
+                _of_groups("g.double() * s.double() + z.double()"),
+            ),
         ),
     ),
     alternatives=(

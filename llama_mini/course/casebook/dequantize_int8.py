@@ -26,7 +26,11 @@ EXERCISE = Exercise(
     prerequisites=("quantize_int8",),
     cases=(
         Case("three rows", given=args(_codes(3, 5, 1), _scale(3, 2)), points=2),
-        Case("as many columns as rows", given=args(_codes(4, 4, 3), _scale(4, 4))),
+        Case(
+            "as many columns as rows",
+            given=args(_codes(4, 4, 3), _scale(4, 4)),
+            another_device=True,
+        ),
         Case("one row", given=args(_codes(1, 6, 5), _scale(1, 6))),
         Case(
             "scales in bfloat16",
@@ -81,6 +85,19 @@ EXERCISE = Exercise(
             "All rows get the same scale. Each row has its own, (out, 1).",
             _returns("codes * scale[0]"),
             also=(_returns("codes * scale.max()"), _returns("codes * scale.mean()")),
+        ),
+        WrongAnswer(
+            "wrong dtype",
+            "The weights are right and have another dtype than asked for. They take that of the "
+            "scale, whatever it is: `codes.to(scale.dtype)`, or no cast at all.",
+            _returns("codes.float() * scale.float()"),
+            also=(
+                _returns("(codes * scale).float()"),
+                _returns("codes.double() * scale.double()"),
+                _returns("(codes * scale).double()"),
+                _returns("(codes.float() * scale.float()).to(torch.bfloat16)"),
+                _returns("(codes * scale).half()"),
+            ),
         ),
     ),
     alternatives=(

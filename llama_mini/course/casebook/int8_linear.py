@@ -35,6 +35,7 @@ EXERCISE = Exercise(
         Case(
             "a batch of texts",
             given=args(normal(2, 3, 8, seed=7), _codes(6, 8, 8), _scale(6, 9)),
+            another_device=True,
         ),
         Case("one vector", given=args(normal(8, seed=10), _codes(3, 8, 11), _scale(3, 12))),
         Case(
@@ -49,6 +50,24 @@ EXERCISE = Exercise(
                 torch.full((1, 64), 20.0, dtype=torch.float16),
                 torch.full((2, 64), 100, dtype=torch.int8),
                 torch.tensor([[0.001], [0.002]]),
+            ),
+        ),
+        # Whole numbers below 2²⁴ throughout, so that float32 makes no error before the scales.
+        Case(
+            "bfloat16 where large terms cancel",
+            given=args(
+                torch.tensor([[120.0, -160.0, 1.0], [-180.0, 240.0, 2.0]], dtype=torch.bfloat16),
+                torch.tensor([[80, 60, 10], [100, 75, -7], [124, 93, 5]], dtype=torch.int8),
+                torch.tensor([[0.0013], [0.0027], [0.0031]]),
+            ),
+            ulps=4,
+        ),
+        Case(
+            "float16 and scales below its smallest number",
+            given=args(
+                torch.full((2, 64), 200.0, dtype=torch.float16),
+                torch.full((2, 64), 100, dtype=torch.int8),
+                torch.tensor([[2e-8], [1e-8]]),
             ),
         ),
     ),
@@ -94,13 +113,41 @@ EXERCISE = Exercise(
         ),
         WrongAnswer(
             "the product in the dtype of x",
-            "The product is taken in the dtype of x. In float16 a sum of numbers times 127 passes "
-            "65,504 and becomes infinite before the scale can make it small: `x.float()`.",
+            "The product is taken in the dtype of x, or cast back to it before the scale. In "
+            "float16 a sum of numbers times 127 passes 65,504 and becomes infinite before the "
+            "scale can make it small: begin with `x.float()`, and cast back last.",
             _returns("(x @ codes.to(x.dtype).T) * scale.squeeze(1)"),
             also=(
                 _returns("(x @ codes.to(x.dtype).T).float() * scale.squeeze(1)"),
                 _returns("F.linear(x, codes.to(x.dtype)) * scale.squeeze(1).to(x.dtype)"),
+                _returns(f"({_PRODUCT}).to(x.dtype) * scale.squeeze(1)"),
             ),
+        ),
+        WrongAnswer(
+            "the weight in the dtype of x",
+            "You scale the codes and cast the weights to the dtype of x, which rounds each of them "
+            "once more; where large terms cancel, little else is left. Take the product in "
+            "float32, with the codes as they are, and cast back last.",
+            _returns("F.linear(x, (codes * scale).to(x.dtype))"),
+            also=(
+                _returns("F.linear(x.float(), (codes * scale).to(x.dtype).float())"),
+                _returns("F.linear(x, codes.to(x.dtype) * scale.to(x.dtype))"),
+                _returns("F.linear(x.float(), (codes.to(x.dtype) * scale.to(x.dtype)).float())"),
+            ),
+        ),
+        WrongAnswer(
+            "the scale in the dtype of x",
+            "You cast the scale to the dtype of x before it is used. bfloat16 keeps 8 of its bits, "
+            "and float16 makes 0 of one below 3e-8. Multiply in float32, and cast the result "
+            "alone.",
+            _returns(f"({_PRODUCT}) * scale.squeeze(1).to(x.dtype)"),
+        ),
+        WrongAnswer(
+            "an axis too many for one vector",
+            "Your scales are (1, out). Several rows hide that; with one vector, (in,), the result "
+            "must be (out,), and yours is (1, out). One number for each output: "
+            "`scale.squeeze(1)`.",
+            _returns(f"({_PRODUCT}) * scale.T"),
         ),
         WrongAnswer(
             "127 a second time",

@@ -74,6 +74,12 @@ EXERCISE = Exercise(
             ),
         ),
         WrongAnswer(
+            "the plus before the shift",
+            "Python adds before it shifts: `first << 4 + second` is `first << (4 + second)`. Use "
+            "`|`, which comes after the shift, or put the shift in brackets.",
+            _returns("first << 4 + second"),
+        ),
+        WrongAnswer(
             "and instead of or",
             "`&` keeps the bits that both have, and after the shift they have none in common. "
             "`|` brings them together.",

@@ -27,6 +27,21 @@ def _answer(
     )
 
 
+_LOW, _HIGH = "groups.amin(-1, keepdim=True)", "groups.amax(-1, keepdim=True)"
+
+
+def _with_zero_point(zero: str, codes: str) -> str:
+    """An answer whose zero is a code, made after the scale, as other formats do."""
+    return _function(
+        "groups = weight.float().unflatten(1, (-1, group_size))",
+        f"scale = ({_HIGH} - {_LOW}) / 15",
+        "scale = torch.where(scale == 0, 1.0, scale)",
+        f"zero = {zero}",
+        f"codes = {codes}",
+        "return codes.flatten(1).to(torch.uint8), scale.squeeze(-1), zero.squeeze(-1)",
+    )
+
+
 _SIXTEEN = torch.stack([torch.arange(16.0), torch.tensor([0.0, 15.0, *[0.5, 2.5] * 7])])
 
 EXERCISE = Exercise(
@@ -53,6 +68,16 @@ EXERCISE = Exercise(
             "Each row has one grid. Every group of group_size neighbours has its own: split the "
             "columns first, `weight.unflatten(1, (-1, group_size))`.",
             _answer(groups="weight.float().unflatten(1, (1, -1))"),
+            also=(
+                _answer(
+                    zero="weight.float().amin(1)[:, None, None].expand(-1, groups.shape[1], 1)",
+                    scale="(weight.float().amax(1)[:, None, None] - zero) / 15",
+                ),
+                _answer(
+                    groups="weight.float().unflatten(1, (1, -1))",
+                    returns="codes.flatten(1).to(torch.uint8), scale.flatten(), zero.flatten()",
+                ),
+            ),
         ),
         WrongAnswer(
             "every so many columns, not neighbours",
@@ -117,6 +142,26 @@ EXERCISE = Exercise(
                     "groups.amin(-1, keepdim=True)) / 15).clamp(min=1e-9)).round()",
                     codes="(groups / scale).round() + zero",
                 ),
+                *(
+                    _with_zero_point(zero, codes)
+                    for zero, codes in (
+                        (f"-{_LOW} / scale", "(groups / scale + zero).round().clamp(0, 15)"),
+                        (f"(-{_LOW} / scale).round()", "(groups / scale + zero).round()"),
+                        (
+                            f"(-{_LOW} / scale).round()",
+                            "(groups / scale + zero).round().clamp(0, 15)",
+                        ),
+                        (
+                            f"(-{_LOW} / scale).round()",
+                            "((groups / scale).round() + zero).clamp(0, 15)",
+                        ),
+                        (
+                            f"(-{_LOW} / scale).round().clamp(0, 15)",
+                            "((groups / scale).round() + zero).clamp(0, 15)",
+                        ),
+                        (f"({_LOW} / scale).round()", "((groups / scale).round() - zero)"),
+                    )
+                ),
             ),
         ),
         WrongAnswer(
@@ -157,6 +202,13 @@ EXERCISE = Exercise(
             also=(
                 _answer().replace("torch.where(scale == 0, 1.0, scale)", "scale.clamp(min=1e-8)"),
             ),
+        ),
+        WrongAnswer(
+            "the 1 before the division",
+            "In a group of equal weights you put 1 in place of largest - smallest, and then "
+            "divide: the scale becomes 1/15. It is the scale that is 1: divide first, then "
+            "`torch.where(scale == 0, 1.0, scale)`.",
+            _answer(scale=f"torch.where({_HIGH} == {_LOW}, 1.0, {_HIGH} - {_LOW}) / 15"),
         ),
         WrongAnswer(
             "packed already",
@@ -201,6 +253,23 @@ EXERCISE = Exercise(
                     returns="codes.flatten(1).to(torch.uint8), scale.squeeze(-1).float(), "
                     "zero.squeeze(-1).float()",
                 ),
+                _answer(
+                    scale=f"({_HIGH}.to(weight.dtype) - {_LOW}.to(weight.dtype)).float() / 15",
+                ),
+                _answer(
+                    scale=f"(({_HIGH}.to(weight.dtype) - {_LOW}.to(weight.dtype)) / 15).float()",
+                ),
+                _answer(scale=f"({_HIGH}.to(weight.dtype) - {_LOW}.to(weight.dtype)) / 15"),
+            ),
+        ),
+        WrongAnswer(
+            "wrong dtype",
+            "The codes are right, in a dtype that takes more room than they need. The cast is "
+            "missing, or goes to another dtype: `.to(torch.uint8)`, as `pack_int4` expects them.",
+            _answer().replace(".to(torch.uint8)", ""),
+            also=tuple(
+                _answer().replace(".to(torch.uint8)", cast)
+                for cast in (".int()", ".long()", ".char()", ".double()", ".to(weight.dtype)")
             ),
         ),
     ),

@@ -65,7 +65,10 @@ EXERCISE = Exercise(
             _scaled(
                 "w.abs().amax(dim=1, keepdim=True) / 128", "(w / scale).round().clamp(-128, 127)"
             ),
-            also=(_scaled("w.abs().amax(dim=1, keepdim=True) / 128"),),
+            also=(
+                _scaled("w.abs().amax(dim=1, keepdim=True) / 128"),
+                _scaled("w.abs().amax(dim=1, keepdim=True) / 128", "(w / scale).round()"),
+            ),
         ),
         WrongAnswer(
             "255 steps to a side",
@@ -131,6 +134,18 @@ EXERCISE = Exercise(
             ),
         ),
         WrongAnswer(
+            "the 1 before the division",
+            "In a row of zeros you put 1 in place of the largest value, and then divide: the scale "
+            "becomes 1/127. It is the scale that is 1: divide first, then "
+            "`torch.where(scale == 0, 1.0, scale)`.",
+            _function(
+                "w = weight.float()",
+                "absmax = w.abs().amax(dim=1, keepdim=True)",
+                "scale = torch.where(absmax == 0, 1.0, absmax) / 127",
+                "return (w / scale).round().to(torch.int8), scale",
+            ),
+        ),
+        WrongAnswer(
             "the scale upside down",
             "You return what to multiply weights with to get codes. The scale goes the other way, "
             "weight ≈ code · scale: it is the largest absolute value / 127.",
@@ -157,6 +172,18 @@ EXERCISE = Exercise(
                 _scaled(_SCALE)
                 .replace("weight.float()", "weight")
                 .replace(", scale\n", ", scale.float()\n"),
+                _scaled("(weight.abs().amax(dim=1, keepdim=True) / 127).float()"),
+                _scaled("weight.abs().amax(dim=1, keepdim=True) / 127"),
+            ),
+        ),
+        WrongAnswer(
+            "wrong dtype",
+            "The codes are whole numbers, in a dtype that takes more room than they need. The cast "
+            "is missing, or goes to another dtype: `.to(torch.int8)`, one byte a code.",
+            _scaled(_SCALE).replace(".to(torch.int8)", ""),
+            also=tuple(
+                _scaled(_SCALE).replace(".to(torch.int8)", cast)
+                for cast in (".int()", ".long()", ".short()", ".double()", ".to(weight.dtype)")
             ),
         ),
         WrongAnswer(
@@ -194,8 +221,8 @@ EXERCISE = Exercise(
         Alternative(
             "row by row",
             _function(
-                "codes = torch.zeros(weight.shape, dtype=torch.int8)",
-                "scale = torch.ones(len(weight), 1)",
+                "codes = torch.zeros_like(weight, dtype=torch.int8)",
+                "scale = torch.ones(len(weight), 1, device=weight.device)",
                 "for i, row in enumerate(weight.float()):",
                 "    if row.any():",
                 "        scale[i] = max(row.max(), -row.min()) / 127",
@@ -226,7 +253,7 @@ EXERCISE = Exercise(
         "a row become?",
         "`weight.float().abs().amax(dim=1, keepdim=True) / 127` is the scale, (out, 1). Divide the "
         "weight by it and round. What happens to a row of zeros?",
-        "`scale = torch.where(scale == 0, 1.0, scale)`, then `(rows / scale).round()` cast to "
-        "`torch.int8`; return the codes and the scale.",
+        "`scale = torch.where(scale == 0, 1.0, scale)`, then "
+        "`(weight.float() / scale).round()`, cast to `torch.int8`; return the codes and the scale.",
     ),
 )

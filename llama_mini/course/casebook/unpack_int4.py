@@ -19,6 +19,11 @@ def _stacks(first: str, second: str) -> str:
 
 _FIRST, _SECOND = "packed >> 4", "packed & 15"
 
+
+def _on_the_first_axis(joined: str) -> str:
+    return f"def unpack_int4(packed):\n    return torch.stack([{_FIRST}, {_SECOND}]){joined}\n"
+
+
 EXERCISE = Exercise(
     symbol="llama_mini.weights.quantization:unpack_int4",
     lesson=15,
@@ -90,10 +95,32 @@ EXERCISE = Exercise(
             also=(f"def unpack_int4(packed):\n    return torch.stack([{_FIRST}, {_SECOND}])\n",),
         ),
         WrongAnswer(
+            "pairs along the first axis",
+            "You lay the two codes of a byte along the first axis, so all first codes come before "
+            "all second ones, or rows get mixed. Put them side by side on a new *last* axis, "
+            "`torch.stack(..., dim=-1)`, and join the last two.",
+            _on_the_first_axis(".flatten(-2)"),
+            also=(
+                _on_the_first_axis(".flatten()"),
+                _on_the_first_axis(".flatten(0, 1)"),
+                _on_the_first_axis(".reshape(*packed.shape[:-1], -1)"),
+            ),
+        ),
+        WrongAnswer(
             "rows one after another",
             "All rows come out as one. Only the last two axes are joined: `.flatten(-2)`.",
             "def unpack_int4(packed):\n"
             f"    return torch.stack([{_FIRST}, {_SECOND}], dim=-1).flatten()\n",
+        ),
+        WrongAnswer(
+            "wrong dtype",
+            "The codes are right, in another dtype than asked for. They stay uint8, as the bytes "
+            "are: shifting and `&` keep the dtype by themselves.",
+            _stacks(f"({_FIRST}).int()", f"({_SECOND}).int()"),
+            also=tuple(
+                _stacks(f"({_FIRST}).{cast}()", f"({_SECOND}).{cast}()")
+                for cast in ("long", "short", "char", "float")
+            ),
         ),
     ),
     alternatives=(

@@ -14,7 +14,7 @@ def _given(rows: int, groups: int, size: int, seed: int, dtype: torch.dtype = to
 
 CASES = (
     Case("two groups of 5", given=_given(4, 2, 5, 661)),
-    Case("five groups of 3", given=_given(2, 5, 3, 664)),
+    Case("five groups of 3", given=_given(2, 5, 3, 664), another_device=True),
     Case("a cube", given=_given(4, 4, 4, 667)),
     Case("one group", given=_given(3, 1, 4, 670)),
     Case("bfloat16", given=_given(3, 2, 6, 673, torch.bfloat16), ulps=8),
@@ -48,6 +48,10 @@ VARIANTS = {
     ],
     "scales that do not line up": answer("codes.mul(scale).add(zero)"),
     "groups left apart": answer("(q * step + low).reshape(out, groups, size)"),
-    "wrong dtype": answer("(codes.double() * step.double() + low.double())"),
+    "wrong dtype": [
+        answer("(codes.double() * step.double() + low.double())"),
+        answer("torch.addcmul(low.float(), codes.float(), step.float())"),
+    ],
+    "bound to one device": answer("q.cpu() * step.cpu() + low.cpu()"),
     "returns nothing": answer("None"),
 }

@@ -13,7 +13,7 @@ def _given(rows: int, columns: int, seed: int, dtype: torch.dtype = torch.float3
 
 CASES = (
     Case("five rows", given=_given(5, 7, 611)),
-    Case("a square", given=_given(6, 6, 612)),
+    Case("a square", given=_given(6, 6, 612), another_device=True),
     Case("a single row", given=_given(1, 9, 613)),
     Case("bfloat16", given=_given(4, 10, 614, torch.bfloat16), ulps=4),
 )
@@ -44,6 +44,10 @@ VARIANTS = {
         answer("return q * scale[0].item()"),
         answer("return q * torch.max(scale)"),
     ],
-    "wrong dtype": answer("return q.double() * scale.double()"),
+    "wrong dtype": [
+        answer("return q.double() * scale.double()"),
+        answer("return torch.mul(codes.float(), scale.float())"),
+    ],
+    "bound to one device": answer("return q.cpu() * scale.cpu()"),
     "returns nothing": answer("w = q * scale"),
 }

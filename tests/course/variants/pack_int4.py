@@ -14,7 +14,7 @@ CASES = (
     Case("7 and 12", given=args(torch.tensor([7, 12], dtype=torch.uint8))),
     Case("a long row", given=args(_codes(30, seed=631))),
     Case("six rows", given=args(_codes(6, 4, seed=632))),
-    Case("three axes", given=args(_codes(2, 4, 6, seed=633))),
+    Case("three axes", given=args(_codes(2, 4, 6, seed=633)), another_device=True),
 )
 
 
@@ -41,11 +41,13 @@ VARIANTS = {
     ),
     "no shift": [answer("torch.bitwise_or(a, b)"), answer("a + b")],
     "a shift of another width": [answer("a * 8 | b"), answer("a * 10 + b")],
+    "the plus before the shift": answer("torch.bitwise_left_shift(a, b + 4)"),
     "and instead of or": answer("(a * 16) & b"),
     "a wider dtype": [
         answer("torch.bitwise_or(a.to(torch.int32) << 4, b.to(torch.int32))"),
         answer("a.long() << 4 | b.long()"),
     ],
     "half the codes": [answer("a * 16"), answer("b + 0"), answer("a * 17")],
+    "bound to one device": answer("a.cpu() << 4 | b.cpu()"),
     "returns nothing": answer("None"),
 }

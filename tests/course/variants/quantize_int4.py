@@ -39,7 +39,12 @@ def answer(
 
 
 VARIANTS = {
-    "one grid for the row": answer(split="w.reshape(out, 1, columns)"),
+    "one grid for the row": [
+        answer(split="w.reshape(out, 1, columns)"),
+        answer(
+            ends="low, high = (e[:, None].expand(g.shape[:2]) for e in w.aminmax(dim=1))",
+        ),
+    ],
     "every so many columns, not neighbours": answer(
         split="w.reshape(out, group_size, columns // group_size).transpose(1, 2)",
         returns="q.transpose(1, 2).reshape(out, columns).byte(), step, low",
@@ -65,6 +70,14 @@ VARIANTS = {
             returns="q.reshape(out, columns).byte(), step, "
             "torch.where(low == high, -low / 1e-9, -low / step)"
         ),
+        answer(
+            codes="torch.round(g / step[..., None] - torch.round(low / step)[..., None])",
+            returns="q.clip(0, 15).reshape(out, columns).byte(), step, -torch.round(low / step)",
+        ),
+        answer(
+            codes="torch.round(g / step[..., None]) - torch.round(low / step)[..., None]",
+            returns="q.clip(0, 15).reshape(out, columns).byte(), step, -torch.round(low / step)",
+        ),
     ],
     "the middle for zero": answer(
         returns="q.reshape(out, columns).byte(), step, low + 8 * step",
@@ -82,6 +95,9 @@ VARIANTS = {
         answer(guard="pass"),
         answer(guard="step = step.clamp_min(1e-9)"),
     ],
+    "the 1 before the division": answer(
+        step="(high - low).masked_fill(high == low, 1.0) / 15", guard="pass"
+    ),
     "packed already": answer(
         returns="(q.reshape(out, -1, 2)[..., 0] * 16 + q.reshape(out, -1, 2)[..., 1]).byte(), "
         "step, low"
@@ -91,6 +107,13 @@ VARIANTS = {
         returns="q.reshape(out, columns).byte(), step[..., None], low[..., None]"
     ),
     "zero and scale swapped": answer(returns="q.reshape(out, columns).byte(), low, step"),
-    "computed in bfloat16": answer(first="w = weight.clone()"),
+    "computed in bfloat16": [
+        answer(first="w = weight.clone()"),
+        answer(step="((high.type_as(weight) - low.type_as(weight)) / 15).to(torch.float32)"),
+    ],
+    "wrong dtype": [
+        answer(returns="q.reshape(out, columns), step, low"),
+        answer(returns="q.reshape(out, columns).to(torch.int64), step, low"),
+    ],
     "returns nothing": answer(returns="None"),
 }

@@ -41,6 +41,9 @@ VARIANTS = {
     "a scale for each column": answer("step = size.max(dim=0)[0].unsqueeze(0) / 127"),
     "128 steps to a side": [
         answer("step = size.max(1, keepdim=True).values * 2 / 256"),
+        answer("step = size.max(1)[0][:, None] / 2**7").replace(
+            "q = q.clip(min=-127, max=127)", "q = q"
+        ),
     ],
     "255 steps to a side": [
         answer("step = size.max(1, keepdim=True)[0] / (2**8 - 1)"),
@@ -63,6 +66,11 @@ VARIANTS = {
         answer(_STEP).replace("    step = step.masked_fill(step == 0, 1.0)\n", ""),
         answer("step = size.max(1)[0].clamp_min(1e-9).unsqueeze(1) / 127"),
     ],
+    "the 1 before the division": answer(
+        "largest = size.max(1)[0]\n"
+        "    largest = largest.masked_fill(largest == 0, 1)\n"
+        "    step = largest.unsqueeze(1) / 127"
+    ),
     "the scale upside down": answer(_STEP).replace("return q, step", "return q, 1 / step"),
     "scales without their axis": [
         answer(_STEP).replace("return q, step", "return q, step[:, 0]"),
@@ -70,6 +78,13 @@ VARIANTS = {
     ],
     "computed in bfloat16": [
         answer(_STEP).replace("weight.to(torch.float32)", "weight + 0"),
+        answer("step = (size.max(1)[0][:, None].type_as(weight) / 127).to(torch.float32)"),
+        answer("step = size.max(1)[0][:, None].type_as(weight) / 127"),
+    ],
+    "wrong dtype": [
+        answer(_STEP).replace(".to(torch.int8)", ".to(torch.int32)"),
+        answer(_STEP).replace(".to(torch.int8)", ""),
+        answer(_STEP).replace(".to(torch.int8)", ".type_as(weight)"),
     ],
     "codes from 0 to 255": [
         answer(_STEP).replace(

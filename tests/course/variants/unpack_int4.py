@@ -14,7 +14,7 @@ CASES = (
     Case("0x9F", given=args(torch.tensor([0x9F], dtype=torch.uint8))),
     Case("a long row", given=args(_bytes(21, seed=641))),
     Case("five rows", given=args(_bytes(5, 3, seed=642))),
-    Case("three axes", given=args(_bytes(3, 2, 4, seed=643))),
+    Case("three axes", given=args(_bytes(3, 2, 4, seed=643)), another_device=True),
 )
 
 
@@ -54,8 +54,17 @@ VARIANTS = {
     "rows one after another": answer(
         "return torch.stack((upper, lower), dim=-1).reshape(-1)",
     ),
-    "wrong dtype": answer(
-        "return torch.stack((upper, lower), dim=-1).flatten(-2).to(torch.int32)",
+    "pairs along the first axis": [
+        answer("return torch.stack((upper, lower), dim=0).flatten(-2, -1)"),
+        answer("return torch.stack((upper, lower), dim=0).view(*packed.shape[:-1], -1)"),
+        answer("return torch.cat((upper, lower), dim=0)"),
+    ],
+    "wrong dtype": [
+        answer("return torch.stack((upper, lower), dim=-1).flatten(-2).to(torch.int32)"),
+        answer("return torch.stack((upper.char(), lower.char()), dim=-1).flatten(-2)"),
+    ],
+    "bound to one device": answer(
+        "return torch.stack((upper.cpu(), lower.cpu()), dim=-1).flatten(-2)"
     ),
     "returns nothing": answer("codes[..., 0::2], codes[..., 1::2] = upper, lower"),
 }
