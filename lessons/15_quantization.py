@@ -37,7 +37,7 @@ def draw_memory(bits):
     for capacity in (8, 24, 80):
         axes.axvline(capacity, color="0.4", ls="--", lw=1)
         axes.text(capacity + 0.8, -0.62, f"{capacity} GB", fontsize=8.5, color="0.3")
-    axes.set(xlim=(0, 150), xlabel=f"weights at {bits:g} bits each (GB)")
+    axes.set(xlim=(0, max(150, 1.2 * max(sizes))), xlabel=f"weights at {bits:g} bits each (GB)")
     axes.grid(axis="y", visible=False)
     axes.invert_yaxis()
     told = ", ".join(f"{name} {size:.1f}" for name, size in zip(SIZES, sizes, strict=True))
@@ -100,7 +100,7 @@ for bits in (8, 6, 5, 4, 3, 2):
     print(f"{bits:3}   {step:.4f}       {error:.4f}          {step / math.sqrt(12):.4f}")
 
 # %% [markdown]
-# Down to four bits the formula is nearly exact. Below that the bell is no longer flat inside a step: most
+# Down to three bits the formula is nearly exact. At two the bell is no longer flat inside a step: most
 # weights lie around the one mark at zero.
 #
 # ## The naive code
@@ -296,7 +296,9 @@ figures.show(
 )
 
 # %% [markdown]
-# The peak alone predicts what absmax does to a matrix. Now the same layer by layer:
+# The peak predicts most of what absmax does to a matrix. The dots lie a little above their line, for it is
+# drawn with the median peak, and rows with a larger one add more than rows with a smaller one save. Now the
+# same layer by layer:
 
 # %%
 KINDS = ("wq", "wk", "wv", "wo", "w1", "w2", "w3")
@@ -339,9 +341,11 @@ figures.show(
 )
 
 # %% [markdown]
-# Nearly straight lines on this axis: each bit halves the error. Groups and a zero together are worth almost
-# a whole bit. (The lowest line has a dip at 4 bits and at 8. This file of SmolLM2 is rounded to four bits in
-# groups of 32 already; more on that below.)
+# Nearly straight lines on this axis: each bit halves the error. Groups and a zero together are worth about
+# two thirds of a bit, to judge by 5, 6 and 7 bits. (The lowest line has a dip at 4 bits and at 8. This file of
+# SmolLM2 is rounded to four bits in groups of 32 already; more on that below. Where both ends of a group of
+# 64 lie in the same 32, the four-bit grid falls on the one those were rounded to; and as 255 is 17 · 15, every
+# seventeenth mark of the eight-bit grid does, too.)
 #
 # ## What becomes of what the model says
 #
@@ -448,15 +452,15 @@ for record in results:
 # "load int8" and "load int4" are what `load(path, precision="int4")` gives: groups of 128 or the largest that
 # divides the columns (64 in most of SmolLM2, whose width is 576), scales in bfloat16, products in bfloat16.
 #
-# `mini` hardly notices four bits: what it learned in some minutes is coarse. SmolLM2 does, for it packs far more
-# into each of its weights. Neither of them notices eight. And look at
+# `mini` hardly notices four bits. SmolLM2 does. Neither of them notices eight. And look at
 # "int4 min-max row" beside "int4 absmax row": its weights are closer to the original, and its text is worse. The
 # error of the weights is a guide; what counts is measured at the end.
 #
 # One thing to know about SmolLM2: this file of it *is* quantised already, to Q4_1, which is four bits, min–max,
 # in groups of 32. Rounded once more to that same grid, no weight moves, and so "int4 min-max 32" costs
 # nothing at all. Read the other lines as what a second rounding costs. The course's `mini` was never rounded
-# before.
+# before. That is one thing in which the two differ; perhaps SmolLM2 also loses more because it learned far
+# more, and packs it into each of its weights. These lines cannot tell which.
 #
 # If SmolLM2 is on your disk (`llama-mini chat` fetches it), this cell measures two of its matrices
 # once more:
@@ -517,19 +521,22 @@ figures.show(
 #
 # Rounding each weight to its nearest mark, as you do here, is called RTN, round to nearest. GPTQ (Frantar and
 # others, 2022) rounds the columns one by one and lets those not yet rounded make up for the error, with a
-# little text to look at. What one table reports for 7B, 13B, 33B and 65B, 4 and 3 bits:
+# little text to look at. What one table reports for 7B, 13B, 33B and 65B, in 16, 4 and 3 bits:
 #
-# | | 4-bit RTN | 4-bit GPTQ | 4-bit GPTQ, g128 | 3-bit RTN | 3-bit GPTQ, g128 |
-# |---|---|---|---|---|---|
-# | 7B | 6.29 | 6.09 | 5.85 | 25.54 | 6.61 |
-# | 13B | 5.53 | 5.36 | 5.20 | 11.40 | 5.62 |
-# | 33B | 4.54 | 4.45 | 4.23 | 14.89 | 4.80 |
-# | 65B | 3.92 | 3.84 | 3.65 | 10.59 | 4.17 |
+# | | 16 bits | 4-bit RTN | 4-bit GPTQ | 4-bit GPTQ, g128 | 3-bit RTN | 3-bit GPTQ, g128 |
+# |---|---|---|---|---|---|---|
+# | 7B | 5.68 | 6.29 | 6.09 | 5.85 | 25.54 | 6.61 |
+# | 13B | 5.09 | 5.53 | 5.36 | 5.20 | 11.40 | 5.62 |
+# | 33B | 4.10 | 4.54 | 4.45 | 4.23 | 14.89 | 4.80 |
+# | 65B | 3.53 | 3.92 | 3.84 | 3.65 | 10.59 | 4.17 |
 #
-# (GPTQ-for-LLaMa's README; one source. Do not compare with llama.cpp's numbers: the two cut the text
-# differently.) At four bits plain rounding in groups is most of the way; at three it is not. AWQ (Lin and
-# others, 2023) finds the hundredth of the channels that activations make important and scales those up
-# before rounding. NF4 (QLoRA, Dettmers and others, 2023) moves the marks to where a bell curve has its weights.
+# (GPTQ-for-LLaMa's README; one source. g128 means groups of 128; plain rounding in groups is not in the table.
+# Do not compare with llama.cpp's numbers: the two cut the text differently.) At four bits RTN costs 0.4 to 0.6
+# of perplexity, GPTQ in groups 0.1 to 0.2. At three bits RTN ruins the model; GPTQ in groups costs 0.5 to 0.9.
+#
+# AWQ (Lin and others, 2023) finds the hundredth of the channels that activations make important and scales
+# those up before rounding. NF4 (QLoRA, Dettmers and others, 2023) moves the marks to where a bell curve has its
+# weights.
 #
 # ## The memory of 7B to 65B, once more
 #
@@ -540,19 +547,22 @@ figures.show(
 IN_FOUR_BITS = {"7B": 3.9, "13B": 7.8, "30B": 19.5, "65B": 38.5}
 IN_SIXTEEN = {"7B": 13, "13B": 24, "30B": 60, "65B": 120}
 
-print("         16 bits              4.5 bits          5 bits (Q4_1)")
+print("         16 bits              4.5 bits          5 bits")
 print("       GB     GiB  said     GB     GiB       GB     GiB  said")
 for name in SIZES:
-    sixteen, q4_0, q4_1 = (planning.weight_bytes(CONFIGS[name], bits) for bits in (16, 4.5, 5))
+    sixteen, near_four, five = (planning.weight_bytes(CONFIGS[name], bits) for bits in (16, 4.5, 5))
     print(
         f"{name:4} {sixteen / 1e9:6.1f} {sixteen / 2**30:6.1f} {IN_SIXTEEN[name]:5}"
-        f"   {q4_0 / 1e9:5.1f}  {q4_0 / 2**30:5.1f}"
-        f"     {q4_1 / 1e9:5.1f}  {q4_1 / 2**30:5.1f} {IN_FOUR_BITS[name]:6}"
+        f"   {near_four / 1e9:5.1f}  {near_four / 2**30:5.1f}"
+        f"     {five / 1e9:5.1f}  {five / 2**30:5.1f} {IN_FOUR_BITS[name]:6}"
     )
 
 # %% [markdown]
-# Five bits a weight and GiB: within three percent of what was said. Now ours. `load(precision="int4")` leaves
-# embeddings and norms in bfloat16, so a weight takes a little more than 4.25 bits on average:
+# Five bits a weight and GiB: within three percent of what was said. Q4_1 takes five, and so does any grid
+# that adds 32 bits to each 32 weights of four, be they a scale and a zero or one scale in float32.
+#
+# Now ours. `load(precision="int4")` leaves embeddings and norms in bfloat16, so a weight takes a little more than
+# 4.25 bits on average:
 
 # %%
 from llama_mini.model import parameter_count
@@ -640,9 +650,9 @@ for name, layer in layers.items():
 # How much faster depends on the processor, its cache and how many others use it; the bytes do not. For many
 # rows at once, as in prefill, the arithmetic is the bottleneck, and quantised weights gain nothing.
 #
-# torch's kernels are quick in bfloat16. The one for int4 takes groups of 32, 64, 128 or 256, on the CPU and on
-# NVIDIA cards; the one for int8 is for the CPU. Everywhere else the layer does what you would do. What the GPU's
-# kernel gains was not measured for this lesson.
+# `QuantizedLinear` uses torch's kernels in bfloat16 only: the one for int4 with groups of 32, 64, 128 or 256, on
+# the CPU and on NVIDIA cards; the one for int8 on the CPU. Everywhere else the layer does what you would do. What
+# the GPU's kernel gains was not measured for this lesson.
 #
 # ## Two codes in a byte
 #
@@ -728,8 +738,9 @@ figures.show(
 #
 # Two more that do not show here:
 #
-# - **A row of zeros** has the largest value 0, and 0/0 is NaN. One such row, and everything after it is
-#   NaN. So a row or group without extent gets the scale 1, and all its codes are 0.
+# - **A row of zeros** has the largest value 0, and 0/0 is NaN. As a whole number, NaN is whatever the
+#   processor makes of it; as a float, it spreads to everything after it. So a row or group without extent gets
+#   the scale 1, and all its codes are 0.
 # - **A weight that is infinite or NaN** has no grid. A loader that does not look spreads it over a whole row;
 #   ours refuses.
 #
@@ -754,7 +765,7 @@ figures.show(
 #   keepdim=True)` takes the largest along the columns and keeps their axis.
 # - A row of zeros has scale 1. `torch.where(condition, a, b)` chooses number by number.
 # - `torch.round` takes the even neighbour of a half, which is what is asked for.
-# - Leave `weight` as it was. The package's own code refuses NaN and infinity; yours may.
+# - Leave `weight` as it was, and stay on its device. The package's own code refuses NaN and infinity; yours may.
 
 # %% tags=["exercise"] symbol="llama_mini.weights.quantization:quantize_int8"
 
@@ -763,7 +774,8 @@ figures.show(
 #
 # Write `dequantize_int8(codes, scale)`: the weights that the codes stand for, $\hat w_{ij} = q_{ij} \, s_i$.
 #
-# - `codes` is `(out, in)` int8, `scale` is `(out, 1)`. The result is `(out, in)`, in the dtype of `scale`.
+# - `codes` is `(out, in)` int8, `scale` is `(out, 1)`. The result is `(out, in)`, in the dtype of `scale` and on
+#   the device of `codes`.
 
 # %% tags=["exercise"] symbol="llama_mini.weights.quantization:dequantize_int8"
 
@@ -775,11 +787,12 @@ figures.show(
 # $$y_i = s_i \sum_j x_j \, q_{ij}$$
 #
 # - `x` is `(..., in)`, any number of dimensions before the last; `codes` is `(out, in)` int8, `scale` `(out, 1)`. The
-#   result is `(..., out)`, in the dtype of `x`.
-# - Take the product in float32 (`x.float()`, `codes.float()`), multiply each output by the scale of its row, and
-#   cast back last.
-# - The grader sees numbers, not the order in which you made them: scaling the weight first gives the same ones,
-#   and passes. But then you have made a second weight, as large as the one you wanted to be rid of.
+#   result is `(..., out)`, in the dtype of `x` and on its device.
+# - `x` may be one vector, `(in,)`. The result is `(out,)` then, so `(1, out)` is the wrong shape for the scales.
+# - Take the product in float32 (`x.float()`, `codes.float()`), multiply each output by the scale of its row, in
+#   float32 too, and cast back last.
+# - The grader sees numbers, not the order in which you made them: scaling the weight first, in float32, gives the
+#   same ones, and passes. But then you have made a second weight, as large as the one you wanted to be rid of.
 
 # %% tags=["exercise"] symbol="llama_mini.weights.quantization:int8_linear"
 
@@ -796,8 +809,8 @@ figures.show(
 # - Compute in float32. Return three tensors: codes `(out, in)`, `torch.uint8`, from 0 to 15; scale and zero, both
 #   `(out, groups)`, float32.
 # - A group whose weights are all equal has scale 1.
-# - Leave `weight` as it was. The package's own code refuses a `group_size` that does not divide the columns, NaN and
-#   infinity; yours may.
+# - Leave `weight` as it was, and stay on its device. The package's own code refuses a `group_size` that does not
+#   divide the columns, NaN and infinity; yours may.
 
 # %% tags=["exercise"] symbol="llama_mini.weights.quantization:quantize_int4"
 
@@ -807,7 +820,7 @@ figures.show(
 # Write `dequantize_int4(codes, scale, zero)`: $\hat w = q \, s + z$, each group with its own $s$ and $z$.
 #
 # - `codes` is `(out, in)` uint8, `scale` and `zero` are `(out, groups)`; all groups are equally large. The result is
-#   `(out, in)`, in the dtype of `scale`.
+#   `(out, in)`, in the dtype of `scale` and on the device of `codes`.
 
 # %% tags=["exercise"] symbol="llama_mini.weights.quantization:dequantize_int4"
 
@@ -816,7 +829,8 @@ figures.show(
 #
 # Write `pack_int4(codes)`: neighbours along the last axis share a byte, the first of them in the upper four bits.
 #
-# - `codes` is `(..., n)`, uint8, from 0 to 15, with an even `n`. The result is `(..., n / 2)`, uint8.
+# - `codes` is `(..., n)`, uint8, from 0 to 15, with an even `n`. The result is `(..., n / 2)`, uint8, on
+#   the device of `codes`.
 # - 10 and 3 become 0xA3, which is 163.
 # - The package's own code refuses an odd `n`; yours may.
 
@@ -827,7 +841,7 @@ figures.show(
 #
 # Write `unpack_int4(packed)`, the inverse: upper four bits first.
 #
-# - `packed` is `(..., n / 2)` uint8; the result is `(..., n)` uint8, from 0 to 15.
+# - `packed` is `(..., n / 2)` uint8; the result is `(..., n)` uint8, from 0 to 15, on the device of `packed`.
 # - 0xA3 becomes 10 and 3. `torch.stack([a, b], dim=-1)` puts pairs side by side on a new last axis, and
 #   `flatten(-2)` joins the last two axes.
 #
