@@ -161,6 +161,13 @@ EXERCISE = Exercise(
             also=(_returns(f"({_PRODUCT}) * scale.mean()"),),
         ),
         WrongAnswer(
+            "x in another dtype than the weight",
+            "Codes times scale are float32, and x may be bfloat16 or float16; a product takes one "
+            "dtype. Make x float32 too, `x.float()`, and cast the result back.",
+            _returns("F.linear(x, codes * scale)"),
+            also=(_returns("(x @ codes.float().T) * scale.squeeze(1)"),),
+        ),
+        WrongAnswer(
             "dtypes do not match",
             "A floating-point x cannot be multiplied with int8 codes. Cast both: `x.float()` and "
             "`codes.float()`.",

@@ -91,7 +91,11 @@ EXERCISE = Exercise(
             "The bytes are in a wider dtype, so nothing is saved. Two codes fit into one uint8: "
             "leave the dtype as it is.",
             _returns("first.int() << 4 | second.int()"),
-            also=(_returns("first.long() * 16 + second"), _returns("first.short() * 16 + second")),
+            also=(
+                _returns("first.long() * 16 + second"),
+                _returns("first.short() * 16 + second"),
+                _returns("first.float() * 16 + second"),
+            ),
         ),
         WrongAnswer(
             "half the codes",

@@ -80,6 +80,22 @@ EXERCISE = Exercise(
             ),
         ),
         WrongAnswer(
+            "one grid for the whole weight",
+            "One smallest and one largest weight serve all rows. Every group of group_size "
+            "neighbours in a row has its own: give the groups an axis, and take both along it.",
+            _answer(
+                zero="weight.float().min().expand(*groups.shape[:2], 1)",
+                scale="(weight.float().max() - zero) / 15",
+            ),
+            also=(
+                _function(
+                    "w = weight.float()",
+                    "scale = (w.max() - w.min()) / 15",
+                    "return ((w - w.min()) / scale).round().to(torch.uint8), scale, w.min()",
+                ),
+            ),
+        ),
+        WrongAnswer(
             "every so many columns, not neighbours",
             "Your groups take every so many columns. A group is group_size *neighbours*: the "
             "groups are the slow axis and the columns within one the fast axis.",
@@ -160,6 +176,14 @@ EXERCISE = Exercise(
                             "((groups / scale).round() + zero).clamp(0, 15)",
                         ),
                         (f"({_LOW} / scale).round()", "((groups / scale).round() - zero)"),
+                        (
+                            f"(-{_LOW} / scale).round().clamp(0, 15).to(torch.uint8)",
+                            "((groups / scale).round() + zero).clamp(0, 15)",
+                        ),
+                        (
+                            f"(-{_LOW} / scale).round().clamp(0, 15).to(torch.uint8)",
+                            "(groups / scale + zero).round().clamp(0, 15)",
+                        ),
                     )
                 ),
             ),

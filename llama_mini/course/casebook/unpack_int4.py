@@ -95,15 +95,18 @@ EXERCISE = Exercise(
             also=(f"def unpack_int4(packed):\n    return torch.stack([{_FIRST}, {_SECOND}])\n",),
         ),
         WrongAnswer(
-            "pairs along the first axis",
-            "You lay the two codes of a byte along the first axis, so all first codes come before "
-            "all second ones, or rows get mixed. Put them side by side on a new *last* axis, "
-            "`torch.stack(..., dim=-1)`, and join the last two.",
+            "pairs along another axis than the last",
+            "The two codes of a byte lie along another axis than the last, so first codes come "
+            "before all second ones, or rows get mixed. Put them side by side on a new *last* "
+            "axis, `torch.stack(..., dim=-1)`, and join the last two.",
             _on_the_first_axis(".flatten(-2)"),
             also=(
                 _on_the_first_axis(".flatten()"),
                 _on_the_first_axis(".flatten(0, 1)"),
                 _on_the_first_axis(".reshape(*packed.shape[:-1], -1)"),
+                _on_the_first_axis(".reshape(packed.shape[0], -1)"),
+                "def unpack_int4(packed):\n"
+                f"    return torch.stack([{_FIRST}, {_SECOND}], dim=1).flatten(-2)\n",
             ),
         ),
         WrongAnswer(

@@ -85,6 +85,10 @@ VARIANTS = {
         answer("y = F.linear(wide, w) * steps[0]"),
         answer("y = F.linear(wide, w) * steps.mean()"),
     ],
+    "x in another dtype than the weight": [
+        answer("y = torch.matmul(x, w.mul(scale).t())"),
+        answer("y = F.linear(x, w) * steps"),
+    ],
     "dtypes do not match": answer("y = torch.matmul(x, codes.t()) * steps"),
     "wrong dtype": answer("y = F.linear(wide, w) * steps\n    return y.double()"),
     "returns nothing": answer("y = F.linear(wide, w) * steps\n    return"),

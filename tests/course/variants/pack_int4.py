@@ -46,6 +46,7 @@ VARIANTS = {
     "a wider dtype": [
         answer("torch.bitwise_or(a.to(torch.int32) << 4, b.to(torch.int32))"),
         answer("a.long() << 4 | b.long()"),
+        answer("torch.add(b, a.float(), alpha=16)"),
     ],
     "half the codes": [answer("a * 16"), answer("b + 0"), answer("a * 17")],
     "bound to one device": answer("a.cpu() << 4 | b.cpu()"),

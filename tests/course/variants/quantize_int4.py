@@ -45,6 +45,15 @@ VARIANTS = {
             ends="low, high = (e[:, None].expand(g.shape[:2]) for e in w.aminmax(dim=1))",
         ),
     ],
+    "one grid for the whole weight": [
+        answer(ends="low, high = (e.expand(g.shape[:2]) for e in w.aminmax())"),
+        (
+            "def quantize_int4(weight, group_size=128):\n"
+            "    low, high = weight.float().aminmax()\n"
+            "    step = (high - low) / 15\n"
+            "    return torch.round((weight.float() - low) / step).byte(), step, low\n"
+        ),
+    ],
     "every so many columns, not neighbours": answer(
         split="w.reshape(out, group_size, columns // group_size).transpose(1, 2)",
         returns="q.transpose(1, 2).reshape(out, columns).byte(), step, low",

@@ -54,10 +54,11 @@ VARIANTS = {
     "rows one after another": answer(
         "return torch.stack((upper, lower), dim=-1).reshape(-1)",
     ),
-    "pairs along the first axis": [
+    "pairs along another axis than the last": [
         answer("return torch.stack((upper, lower), dim=0).flatten(-2, -1)"),
         answer("return torch.stack((upper, lower), dim=0).view(*packed.shape[:-1], -1)"),
         answer("return torch.cat((upper, lower), dim=0)"),
+        answer("return torch.stack((upper, lower), 1).flatten(start_dim=-2)"),
     ],
     "wrong dtype": [
         answer("return torch.stack((upper, lower), dim=-1).flatten(-2).to(torch.int32)"),
