@@ -186,6 +186,9 @@ EXERCISE = Exercise(
                         ),
                     )
                 ),
+                _with_zero_point(
+                    f"(-{_LOW} / scale).round()", "((groups / scale).round() + zero).clamp(0, 15)"
+                ).replace("zero.squeeze(-1)", "zero.squeeze(-1).to(torch.uint8)"),
             ),
         ),
         WrongAnswer(
