@@ -204,8 +204,8 @@ def llama_cpp(job: dict) -> Callable[[], Any]:
     default_params = api.llama_cpp.llama_model_default_params
 
     def params() -> Any:
-        # Its AMX kernels for quantised weights crash on some virtual machines; the others are those
-        # that matter for one row.
+        # With quantised weights repacked, llama.cpp 0.3.36 ended in a segmentation fault on the
+        # machine of our results. Without repacking it may be slower than it can be.
         chosen = default_params()
         chosen.use_extra_bufts = job["precision"] in ("fp32", "bf16")
         return chosen

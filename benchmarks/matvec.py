@@ -122,7 +122,7 @@ def main() -> None:
     parser.add_argument("--no-autotune", action="store_true", help="leave max-autotune out")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    bandwidth = read_bandwidth(options.threads)
+    bandwidth = read_bandwidth(options.threads, BYTES)
     print(f"{options.threads} threads; memory is read at {bandwidth:.1f} GB/s", flush=True)
     for precision in options.precision or ["fp32", "bf16", "int8", "int4"]:
         table = {}

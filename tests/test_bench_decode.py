@@ -14,7 +14,7 @@ import decode_engines  # noqa: E402
 
 
 def test_a_comparison_alternates_engines_and_says_everything_about_itself(monkeypatch):
-    monkeypatch.setattr(decode, "read_bandwidth", lambda threads: 10.0)
+    monkeypatch.setattr(decode, "read_bandwidth", lambda threads, n_bytes: 10.0)
     row = decode.compare(
         "tiny", "bf16", ["ours-uncompiled", "transformers"],
         rounds=2, threads=1, prompt=4, new_tokens=6,
@@ -31,7 +31,7 @@ def test_a_comparison_alternates_engines_and_says_everything_about_itself(monkey
 
 
 def test_an_engine_that_fails_is_named_and_the_others_go_on(monkeypatch):
-    monkeypatch.setattr(decode, "read_bandwidth", lambda threads: 10.0)
+    monkeypatch.setattr(decode, "read_bandwidth", lambda threads, n_bytes: 10.0)
     monkeypatch.setitem(decode.ENGINES, "no such engine", ("fp32",))
     row = decode.compare(
         "tiny", "fp32", ["no such engine", "ours-uncompiled"],
