@@ -8,6 +8,7 @@ from torch import nn
 
 from llama_mini import ModelConfig, Transformer, attention, generate, norm
 from llama_mini.compiled import CompiledDecoder, backend
+from llama_mini.training.sample import stream_text
 from llama_mini.weights.quantized_linear import QuantizedLinear
 
 CONFIG = ModelConfig(
@@ -159,3 +160,24 @@ def test_without_a_compiler_it_says_what_to_install(monkeypatch):
     monkeypatch.setattr(cpp_builder, "get_cpp_compiler", none_found)
     with pytest.raises(OSError, match=r"Install g\+\+ or clang\+\+"):
         backend.compile_step(lambda x: x, torch.device("cpu"))
+
+
+class Numbers:
+    """A tokenizer whose text is the token ids themselves."""
+
+    eos_id = -1
+
+    def encode(self, text, bos=True, eos=False):
+        return [int(word) for word in text.split()]
+
+    def decode(self, ids):
+        return " ".join(map(str, ids))
+
+
+def test_a_stream_of_text_is_the_same_text_compiled(decoder):
+    plain, compiled = (
+        "".join(stream_text(decoder.model, Numbers(), "1 17 300", 12, compiled=yes, seed=3))
+        for yes in (False, True)
+    )
+    assert plain == compiled
+    assert len(plain.split()) == 15

@@ -33,6 +33,9 @@ def load(
     max_new_tokens: Annotated[int, typer.Option(min=1, help="At most so many.")] = 64,
     temperature: Annotated[float, typer.Option(min=0, help="0 always takes the likeliest.")] = 0.0,
     seed: Annotated[int, typer.Option(help="Of the draws, above temperature 0.")] = 0,
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="Compile for a minute, then decode faster.")
+    ] = False,
     overlay: Annotated[bool, typer.Option(help="Run on your passed components.")] = True,
 ) -> None:
     """Load weights in any known format, say what they are, and continue a text.
@@ -62,6 +65,8 @@ def load(
                 "A prompt needs a tokenizer, and none came with these weights. Put theirs beside "
                 "them, or leave out --prompt."
             )
+        if compiled and mesh is not None:
+            raise ValueError("--compile decodes in one process; leave it out under torchrun.")
         try:
             with PeakMemory(find_device(device)) as memory:
                 loaded = read(path, device, precision, mesh=mesh, verify=verify, force=force)
@@ -73,7 +78,13 @@ def load(
             return
         typer.echo()
         pieces = stream_text(
-            loaded.model, loaded.tokenizer, prompt, max_new_tokens, temperature, seed=seed
+            loaded.model,
+            loaded.tokenizer,
+            prompt,
+            max_new_tokens,
+            temperature,
+            seed=seed,
+            compiled=compiled,
         )
         for piece in pieces:
             typer.echo(piece, nl=False)

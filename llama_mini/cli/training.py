@@ -66,6 +66,9 @@ def generate(
     top_k: Annotated[int | None, typer.Option(min=1, help="Draw from so many tokens.")] = None,
     seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
     device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="Compile for a minute, then decode faster.")
+    ] = False,
     overlay: Annotated[bool, typer.Option(help="Run on your passed components.")] = True,
 ) -> None:
     """Let a trained run continue a text, and print it as it comes."""
@@ -77,7 +80,7 @@ def generate(
 
         model, tokenizer = load(runs.find(run).folder, device=device)
         pieces = stream_text(
-            model, tokenizer, prompt, max_new_tokens, temperature, top_p, top_k, seed
+            model, tokenizer, prompt, max_new_tokens, temperature, top_p, top_k, seed, compiled
         )
         for piece in pieces:
             typer.echo(piece, nl=False)

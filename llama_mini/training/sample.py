@@ -1,5 +1,6 @@
 """From a prompt to text, piece by piece, as a reader sees it."""
 
+import functools
 import itertools
 from collections.abc import Iterator
 from typing import Protocol
@@ -30,12 +31,14 @@ def stream_text(
     top_p: float = 0.95,
     top_k: int | None = None,
     seed: int = 0,
+    compiled: bool = False,
 ) -> Iterator[str]:
     """The prompt, then its continuation in pieces as they are drawn; joined, they are the text.
 
     It ends at max_new_tokens, at the end-of-text token, or where the model's context is full.
-    The same seed gives the same text on the same machine. Raises ValueError if the prompt alone
-    fills the context.
+    The same seed gives the same text on the same machine. compiled: through a `CompiledDecoder`,
+    which begins with a minute of compiling. Raises ValueError if the prompt alone fills the
+    context.
     """
     ids = tokenizer.encode(prompt, bos=True, eos=False)
     room = model.config.max_seq_len - len(ids)
@@ -46,14 +49,15 @@ def stream_text(
         )
     device = model.tok_embeddings.weight.device
     generator = torch.Generator(device).manual_seed(seed)
-    columns = generation.stream(
-        model,
-        torch.tensor([ids], device=device),
-        min(max_new_tokens, room),
-        temperature,
-        top_p,
-        top_k,
-        generator,
+    limit = min(max_new_tokens, room)
+    if compiled:
+        from llama_mini.compiled import CompiledDecoder  # here, for it imports torch's compiler
+
+        stream = CompiledDecoder(model, len(ids) + limit).stream
+    else:
+        stream = functools.partial(generation.stream, model)
+    columns = stream(
+        torch.tensor([ids], device=device), limit, temperature, top_p, top_k, generator
     )
     yield tokenizer.decode(ids)
     drawn = itertools.takewhile(lambda token: token != tokenizer.eos_id, map(int, columns))
