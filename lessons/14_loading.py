@@ -356,7 +356,7 @@ def draw_cut(shards, size, tensor):
     for row, (name_of_size, count) in enumerate(META_SHARDS.items()):
         chosen = 2 * IN_A_SHARD[name_of_size, count] / 1e9
         bars.plot([chosen, chosen], [row - 0.4, row + 0.4], color="black", lw=2)
-    bars.set(xlim=(0, 140), xlabel="GB in a shard (black: with Meta's number of shards)")
+    bars.set(xlim=(0, 140), xlabel="GB in a shard (black: in Meta's files)")
     bars.grid(axis="y", visible=False)
     bars.invert_yaxis()
     return figure, (
