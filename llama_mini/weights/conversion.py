@@ -1,6 +1,7 @@
 """From any layout that is read to the two that are written: Hugging Face's and Meta's."""
 
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,6 +53,11 @@ def convert(
         )
     with tempfile.TemporaryDirectory() as scratch:
         file = _tokenizer_file(tokenizer, Path(scratch))
+        if tokenizer is not None and file is None:
+            tqdm.write(
+                "Meta's layout holds SentencePiece tokenizers alone, so this model's stays behind.",
+                file=sys.stderr,
+            )
         return write_meta(out, checkpoint.config, _read(checkpoint), n_shards or 1, dtype, file)
 
 

@@ -4,10 +4,12 @@ import shutil
 
 import pytest
 import torch
+from tokenizers.pre_tokenizers import ByteLevel
 from typer.testing import CliRunner
 
 from llama_mini import ModelConfig, Transformer, load
 from llama_mini.cli import app
+from llama_mini.tokenizer.byte_level import from_vocabulary
 from llama_mini.tokenizer.sentencepiece import train_tokenizer
 from llama_mini.weights import conversion
 from llama_mini.weights.conversion import convert
@@ -135,3 +137,15 @@ def test_tensors_are_read_one_at_a_time(folder, tmp_path):
     for layout in ("hf", "meta"):
         convert(checkpoint, tmp_path / "out" / layout, layout)
     assert len(alive) == 2 * len(checkpoint.entries)
+
+
+def test_a_tokenizer_that_metas_layout_cannot_hold_is_said_to_stay_behind(model, tmp_path):
+    pieces = [*sorted(ByteLevel.alphabet()), *(f"<|{number}|>" for number in range(34))]
+    tokenizer = from_vocabulary(pieces, [], range(256, 290), digits_apart=True)
+    theirs = write_huggingface(
+        tmp_path / "bytes", CONFIG, model.state_dict().items(), torch.float32, tokenizer=tokenizer
+    )
+    there = export(theirs, tmp_path / "meta", "--format", "meta")
+    assert there.exit_code == 0, there.output
+    assert "this model's stays behind" in there.output
+    assert not (tmp_path / "meta" / "tokenizer.model").exists()
