@@ -57,19 +57,22 @@ def load(
     with explained(), torchrun_mesh(device) as mesh:
         use_overlay(overlay)
         from llama_mini.training.sample import stream_text
-        from llama_mini.weights.loading import find_device, open_checkpoint, read
+        from llama_mini.weights.loading import find_device, read
         from llama_mini.weights.memory import PeakMemory
 
-        if prompt is not None and open_checkpoint(path).tokenizer() is None:
-            raise ValueError(
-                "A prompt needs a tokenizer, and none came with these weights. Put theirs beside "
-                "them, or leave out --prompt."
-            )
         if compiled and mesh is not None:
             raise ValueError("--compile decodes in one process; leave it out under torchrun.")
         try:
             with PeakMemory(find_device(device)) as memory:
-                loaded = read(path, device, precision, mesh=mesh, verify=verify, force=force)
+                loaded = read(
+                    path,
+                    device,
+                    precision,
+                    mesh=mesh,
+                    verify=verify,
+                    force=force,
+                    has_prompt=prompt is not None,
+                )
         except KeyboardInterrupt:
             typer.echo("\nStopped; nothing was changed.", err=True)
             raise typer.Exit(130) from None

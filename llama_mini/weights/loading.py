@@ -108,8 +108,13 @@ def read(
     mesh: "DeviceMesh | None" = None,
     verify: bool = False,
     force: bool = False,
+    has_prompt: bool = False,
 ) -> Loaded:
-    """What `load` does, with all there is to say of it; prints nothing but progress bars."""
+    """What `load` does, with all there is to say of it; prints nothing but progress bars.
+
+    has_prompt: a text is to be continued, so ValueError is raised, before any weight is read, if no
+    tokenizer came with them.
+    """
     if precision is not None and precision not in PRECISIONS:
         raise ValueError(
             f"precision must be {', '.join(PRECISIONS)}, or None for as stored; got {precision!r}."
@@ -122,6 +127,11 @@ def read(
     device = find_device(device)
     checkpoint = open_checkpoint(path)
     tokenizer = checkpoint.tokenizer()
+    if has_prompt and tokenizer is None:
+        raise ValueError(
+            "A prompt needs a tokenizer, and none came with these weights. Put theirs beside "
+            "them, or leave out --prompt."
+        )
     part = checkpoint
     if mesh is not None:
         from llama_mini import parallel  # here, because importing DTensor takes a second
