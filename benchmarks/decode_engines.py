@@ -257,27 +257,15 @@ def write_gguf(job: dict, file: Path) -> None:
     writer.add_rope_dimension_count(config.head_dim)
     writer.add_vocab_size(config.vocab_size)
     writer.add_tokenizer_model("no_vocab")
-    names = {
-        "attention.wq": "attn_q",
-        "attention.wk": "attn_k",
-        "attention.wv": "attn_v",
-        "attention.wo": "attn_output",
-        "feed_forward.w1": "ffn_gate",
-        "feed_forward.w2": "ffn_down",
-        "feed_forward.w3": "ffn_up",
-        "attention_norm": "attn_norm",
-        "ffn_norm": "ffn_norm",
-    }
+    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, config.n_layers)  # knows Meta's names
     for name, tensor in model.named_parameters():
-        name = name.removesuffix(".weight")
-        if name.startswith("layers."):
-            _, index, part = name.split(".", 2)
-            name = f"blk.{index}.{names[part]}"
-        else:
-            name = {"tok_embeddings": "token_embd", "norm": "output_norm"}[name]
         values = tensor.numpy().astype(np.float32)
         stored = kind if values.ndim == 2 else gguf.GGMLQuantizationType.F32
-        writer.add_tensor(f"{name}.weight", gguf.quantize(values, stored), raw_dtype=stored)
+        writer.add_tensor(
+            names.get_name(name, try_suffixes=(".weight",)),
+            gguf.quantize(values, stored),
+            raw_dtype=stored,
+        )
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -4,6 +4,7 @@ import json
 import sys
 from pathlib import Path
 
+import gguf
 import pytest
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
@@ -63,7 +64,6 @@ def test_sizes_have_the_parameters_of_their_names():
 
 
 def test_the_gguf_file_for_llama_cpp_holds_our_weights(tmp_path):
-    gguf = pytest.importorskip("gguf")
     job = {"size": "tiny", "precision": "fp32", "prompt": 4, "new_tokens": 4}
     decode_engines.write_gguf(job, tmp_path / "tiny.gguf")
     reader = gguf.GGUFReader(tmp_path / "tiny.gguf")
