@@ -99,8 +99,18 @@ def compiled_pytorch(job: dict) -> Callable[[], Any]:
         turned = torch.stack([even * cos - odd * sin, even * sin + odd * cos], dim=-1)
         return turned.flatten(-2).type_as(x)
 
+    class Plain:
+        def __init__(self, step: Callable[..., Any], *state: Any) -> None:
+            self.program, self.state = torch.compile(step, dynamic=False, fullgraph=True), state
+
+        def __call__(self) -> torch.Tensor:
+            return self.program(*self.state)
+
+        def forget(self) -> None:
+            pass
+
     rope.apply_rotary_emb = rotate
-    backend.compile_step = lambda step, _: torch.compile(step, dynamic=False, fullgraph=True)
+    backend.CompiledStep = Plain
     decoder = CompiledDecoder(our_model(job))
     prompt = prompt_of(job)
     return lambda: decoder.generate(prompt, job["new_tokens"])

@@ -159,7 +159,7 @@ def test_without_a_compiler_it_says_what_to_install(monkeypatch):
 
     monkeypatch.setattr(cpp_builder, "get_cpp_compiler", none_found)
     with pytest.raises(OSError, match=r"Install g\+\+ or clang\+\+"):
-        backend.compile_step(lambda x: x, torch.device("cpu"))
+        backend.CompiledStep(lambda x: x, torch.zeros(1))
 
 
 class Numbers:
@@ -181,3 +181,40 @@ def test_a_stream_of_text_is_the_same_text_compiled(decoder):
     )
     assert plain == compiled
     assert len(plain.split()) == 15
+
+
+def test_steps_after_the_first_repeat_its_loops_alone(decoder, monkeypatch):
+    expected = generate(decoder.model, PROMPT, 20)
+    repeats = []
+    repeat = decoder._greedy._recorder.repeat
+    monkeypatch.setattr(decoder._greedy._recorder, "repeat", lambda: (repeats.append(1), repeat()))
+    assert torch.equal(decoder.generate(PROMPT, 20), expected)
+    assert len(repeats) == 18  # the first token is the prompt's, the second is recorded
+
+
+def test_what_calls_torchs_kernels_is_not_repeated_but_called():
+    model = model_of(torch.bfloat16)
+    quantize(model, "int4")
+    decoder = CompiledDecoder(model, max_seq_len=12)
+    decoder.generate(PROMPT, 4)
+    assert decoder._greedy._recorder.loops is None
+
+
+def test_a_weight_that_was_replaced_counts_from_the_next_prompt_on(decoder):
+    model = decoder.model
+    before = decoder.generate(PROMPT, 10)
+    weight = model.output.weight
+    model.output.weight = nn.Parameter(weight.flip(0).contiguous(), requires_grad=False)
+    expected = generate(model, PROMPT, 10)
+    assert torch.equal(decoder.generate(PROMPT, 10), expected)
+    assert not torch.equal(before, expected)
+    model.output.weight = weight
+    assert torch.equal(decoder.generate(PROMPT, 10), before)
+
+
+def test_an_answer_is_not_written_over_by_the_next(decoder):
+    first = decoder.prefill(PROMPT)
+    second = decoder.next_logits(first.argmax(-1))
+    kept = second.clone()
+    decoder.next_logits(second.argmax(-1))
+    assert torch.equal(second, kept)

@@ -1,41 +1,64 @@
 """torch.compile as decoding wants it: on a CPU with products of one row, on a GPU as one graph."""
 
+import functools
 import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import fx
+from torch import Tensor, fx
+from torch.utils._pytree import tree_leaves
 
 from llama_mini.compiled import products
+from llama_mini.compiled.replay import Recorder
 
 
-def compile_step(step: Callable[..., Any], device: torch.device) -> Callable[..., Any]:
-    """A compiled `step`, whose arguments keep their shapes; the first call compiles, for a minute.
+class CompiledStep:
+    """A step compiled for these very tensors: call it without arguments, it reads what they hold.
 
-    What torch.compile would check at each call, whether anything has changed since, is left out: it
-    costs as much as some layers. So whatever `step` uses must stay of its dtype, shape and device.
-    Raises OSError on a CPU without a C++ compiler.
+    The first call compiles, for a minute. What torch.compile would check at each call, whether
+    anything has changed since, is left out: it costs as much as some layers. So whatever `step`
+    uses must stay of its dtype, shape and device, and until `forget`, the same tensors. Each answer
+    may be written over the last. Raises OSError on a CPU without a C++ compiler.
     """
-    options: dict[str, Any] = {"guard_filter_fn": torch.compiler.skip_all_guards_unsafe}
-    step = _own_copy(step)
-    if device.type == "cpu":
-        _demand_compiler()
-        return torch.compile(
-            step, backend=_row_backend, dynamic=False, fullgraph=True, options=options
-        )
-    if device.type == "cuda":  # one launch a step, and products tuned for one row
-        options |= {"triton.cudagraphs": True, "coordinate_descent_tuning": True}
-    return torch.compile(step, dynamic=False, fullgraph=True, options=options)
+
+    def __init__(self, step: Callable[..., Tensor], *arguments: Any) -> None:
+        tensors = tree_leaves(arguments)
+        device = tensors[0].device
+        self._arguments, self._recorder = arguments, Recorder()
+        self._answer: Tensor | None = None
+        options: dict[str, Any] = {"guard_filter_fn": torch.compiler.skip_all_guards_unsafe}
+        settings: dict[str, Any] = {"dynamic": False, "fullgraph": True, "options": options}
+        if device.type == "cpu":
+            _demand_compiler()
+            settings["backend"] = functools.partial(_row_backend, self._recorder)
+        elif device.type == "cuda":  # one launch a step, and products tuned for one row
+            options |= {"triton.cudagraphs": True, "coordinate_descent_tuning": True}
+            for tensor in tensors:  # a graph may write to those only that stay where they are
+                torch._dynamo.mark_static_address(tensor)
+        self._program = torch.compile(_own_copy(step), **settings)
+
+    def __call__(self) -> Tensor:
+        if self._answer is not None and self._recorder.loops:
+            self._recorder.repeat()
+        else:
+            self._answer = self._program(*self._arguments)
+        return self._answer
+
+    def forget(self) -> None:
+        """Look for the step's tensors anew at the next call: a weight may be another one by now."""
+        self._answer = None
 
 
-def _row_backend(graph: fx.GraphModule, inputs: Sequence[Any], **_: Any) -> Callable[..., Any]:
+def _row_backend(
+    recorder: Recorder, graph: fx.GraphModule, inputs: Sequence[Any], **_: Any
+) -> Callable[..., Any]:
     from torch._functorch import config as functorch
     from torch._inductor.compile_fx import compile_fx, compile_fx_inner
 
     def inner(simple: fx.GraphModule, *arguments: Any, **options: Any) -> Any:
         _cancel_complex_views(simple)
-        return compile_fx_inner(simple, *arguments, **options)
+        return recorder.watch(compile_fx_inner(simple, *arguments, **options))
 
     # The compiler has no complex numbers; torch can write them as pairs of real ones beforehand.
     with functorch.patch(enable_complex_wrapper=True):

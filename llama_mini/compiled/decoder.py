@@ -1,7 +1,6 @@
 """Compiled decoding: one program for each new token, made of the model's own blocks."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -42,9 +41,13 @@ class CompiledDecoder:
         )
         rotations = rope.rope_table(config.head_dim, self.cache.max_seq_len, config.rope_theta)
         self._rotations = torch.view_as_real(rotations).to(weight.device)
+        # The programs read these, always the same tensors, so that a step can be repeated.
+        self._tokens = torch.zeros(batch_size, dtype=torch.int64, device=weight.device)
+        self._position = torch.zeros(1, dtype=torch.int64, device=weight.device)
+        state = (self._tokens, self._position, self._rotations, self.cache.keys, self.cache.values)
         # Choosing the likeliest token inside the program saves writing the logits out.
-        self._greedy = backend.compile_step(_step(model, greedy=True), weight.device)
-        self._logits = backend.compile_step(_step(model, greedy=False), weight.device)
+        self._greedy = backend.CompiledStep(_step(model, greedy=True), *state)
+        self._logits = backend.CompiledStep(_step(model, greedy=False), *state)
         for module in model.modules():
             if isinstance(module, Int4Linear) and weight.dtype is torch.bfloat16:
                 module.use_kernel_order()
@@ -98,6 +101,8 @@ class CompiledDecoder:
         They take the ordinary path: products of many rows are what it is good at.
         """
         self.cache.length = 0
+        for program in (self._greedy, self._logits):
+            program.forget()
         return self.model(tokens, cache=self.cache)[:, -1]
 
     @torch.no_grad()
@@ -105,12 +110,12 @@ class CompiledDecoder:
         """Add one token to each sequence: (batch_size,) → logits (batch_size, vocab) float32."""
         return self._advance(self._logits, tokens)
 
-    def _advance(self, program: Callable[..., Any], tokens: Tensor) -> Tensor:
-        position = torch.tensor([self.cache.length], device=tokens.device)
-        answer = program(tokens, position, self._rotations, self.cache.keys, self.cache.values)
+    def _advance(self, program: backend.CompiledStep, tokens: Tensor) -> Tensor:
+        self._tokens.copy_(tokens)
+        self._position.fill_(self.cache.length)
+        answer = program().clone()  # the next one may be written to the same memory
         self.cache.advance(1)
-        # The program of a GPU writes every answer to the same memory.
-        return answer.clone() if answer.is_cuda else answer
+        return answer
 
     def _demand_fit(self, tokens: Tensor, max_new_tokens: int) -> None:
         batch_size = self.cache.keys[0].shape[0]
