@@ -1,11 +1,12 @@
 """Compiled decoding: one program for each new token, made of the model's own blocks."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from llama_mini import generation, rope
+from llama_mini import attention, generation, rope
 from llama_mini import model as architecture
 from llama_mini.compiled import backend
 from llama_mini.compiled.static_cache import StaticCache, StaticLayerCache
@@ -98,12 +99,18 @@ class CompiledDecoder:
     def prefill(self, tokens: Tensor) -> Tensor:
         """Begin anew with these prompts (batch_size, seq) → logits of the next token, (…, vocab).
 
-        They take the ordinary path: products of many rows are what it is good at.
+        The blocks run uncompiled here: products of many rows are what they are good at.
         """
         self.cache.length = 0
         for program in (self._greedy, self._logits):
             program.forget()
-        return self.model(tokens, cache=self.cache)[:, -1]
+        seq = tokens.shape[1]
+        table = torch.view_as_complex(self._rotations[:seq])
+        mask = attention.causal_mask(seq, seq).to(tokens.device)
+        layers = [self.cache.layer(index) for index in range(len(self.model.layers))]
+        logits = _last_logits(self.model, tokens, table, mask, layers)
+        self.cache.advance(seq)
+        return logits
 
     @torch.no_grad()
     def next_logits(self, tokens: Tensor) -> Tensor:
@@ -152,10 +159,21 @@ def _step(model: architecture.Transformer, greedy: bool) -> Callable[..., Tensor
         table = torch.view_as_complex(rotations.index_select(0, position))  # (1, head_dim/2)
         positions = torch.arange(keys[0].shape[1], device=tokens.device)
         mask = (positions <= position)[None, :]  # (1, max_seq_len)
-        x = model.tok_embeddings(tokens[:, None])  # (batch, 1, dim)
-        for layer, layer_keys, layer_values in zip(model.layers, keys, values, strict=True):
-            x = layer(x, table, mask, StaticLayerCache(layer_keys, layer_values, position))
-        logits = model.output(model.norm(x))[:, -1].float()  # (batch, vocab)
+        layers = [
+            StaticLayerCache(layer_keys, layer_values, position)
+            for layer_keys, layer_values in zip(keys, values, strict=True)
+        ]
+        logits = _last_logits(model, tokens[:, None], table, mask, layers)
         return logits.argmax(dim=-1) if greedy else logits
 
     return step
+
+
+def _last_logits(
+    model: architecture.Transformer, tokens: Tensor, table: Tensor, mask: Tensor, caches: list[Any]
+) -> Tensor:
+    """The model's parts in their order; of its output the last position, (batch, vocab) float32."""
+    x = model.tok_embeddings(tokens)  # (batch, seq, dim)
+    for layer, cache in zip(model.layers, caches, strict=True):
+        x = layer(x, table, mask, cache)
+    return model.output(model.norm(x[:, -1:]))[:, 0].float()

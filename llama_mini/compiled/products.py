@@ -17,7 +17,7 @@ from torch import Tensor
 # Rows of the matrix that one loop reads side by side: as many sums that need not wait for each
 # other, and streams for the memory to fetch ahead. Short matrices gain nothing from it.
 STREAMS = 4
-SHORTEST = 512
+SHORTEST = 256
 
 
 def row_product(x: Tensor, transposed: Tensor) -> Tensor:
