@@ -183,21 +183,25 @@ def test_a_stream_of_text_is_the_same_text_compiled(decoder):
     assert len(plain.split()) == 15
 
 
-def test_steps_after_the_first_repeat_its_loops_alone(decoder, monkeypatch):
-    expected = generate(decoder.model, PROMPT, 20)
-    repeats = []
-    repeat = decoder._greedy._recorder.repeat
-    monkeypatch.setattr(decoder._greedy._recorder, "repeat", lambda: (repeats.append(1), repeat()))
-    assert torch.equal(decoder.generate(PROMPT, 20), expected)
-    assert len(repeats) == 18  # the first token is the prompt's, the second is recorded
+@pytest.mark.parametrize("kind", [None, "int8", "int4"])
+def test_later_steps_repeat_what_the_first_computed(kind, monkeypatch):
+    model = model_of(torch.bfloat16 if kind else torch.float32)
+    if kind:
+        quantize(model, kind)
+    decoder = CompiledDecoder(model, max_seq_len=24)
+    step, repeats = decoder._greedy, []
+    repeat = step._recorder.repeat
+    monkeypatch.setattr(step._recorder, "repeat", lambda: (repeats.append(1), repeat()))
+    repeated = decoder.generate(PROMPT, 19)
+    assert len(repeats) == 17  # the prompt gives the first of the 19 tokens, the second is recorded
 
+    def never_repeated():
+        step.forget()
+        return type(step).__call__(step)
 
-def test_what_calls_torchs_kernels_is_not_repeated_but_called():
-    model = model_of(torch.bfloat16)
-    quantize(model, "int4")
-    decoder = CompiledDecoder(model, max_seq_len=12)
-    decoder.generate(PROMPT, 4)
-    assert decoder._greedy._recorder.loops is None
+    monkeypatch.setattr(decoder, "_greedy", never_repeated)
+    assert torch.equal(decoder.generate(PROMPT, 19), repeated)
+    assert len(repeats) == 17
 
 
 def test_a_weight_that_was_replaced_counts_from_the_next_prompt_on(decoder):

@@ -39,7 +39,7 @@ class CompiledStep:
         self._program = torch.compile(_own_copy(step), **settings)
 
     def __call__(self) -> Tensor:
-        if self._answer is not None and self._recorder.loops:
+        if self._answer is not None and self._recorder.actions:
             self._recorder.repeat()
         else:
             self._answer = self._program(*self._arguments)

@@ -1,5 +1,6 @@
 """Compiled decoding: one program for each new token, made of the model's own blocks."""
 
+import operator
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -49,6 +50,7 @@ class CompiledDecoder:
         # Choosing the likeliest token inside the program saves writing the logits out.
         self._greedy = backend.CompiledStep(_step(model, greedy=True), *state)
         self._logits = backend.CompiledStep(_step(model, greedy=False), *state)
+        self._weights: list[Tensor] = []
         for module in model.modules():
             if isinstance(module, Int4Linear) and weight.dtype is torch.bfloat16:
                 module.use_kernel_order()
@@ -102,8 +104,7 @@ class CompiledDecoder:
         The blocks run uncompiled here: products of many rows are what they are good at.
         """
         self.cache.length = 0
-        for program in (self._greedy, self._logits):
-            program.forget()
+        self._look_at_weights()
         seq = tokens.shape[1]
         table = torch.view_as_complex(self._rotations[:seq])
         mask = attention.causal_mask(seq, seq).to(tokens.device)
@@ -123,6 +124,14 @@ class CompiledDecoder:
         answer = program().clone()  # the next one may be written to the same memory
         self.cache.advance(1)
         return answer
+
+    def _look_at_weights(self) -> None:
+        """Where one was replaced since the last prompt, the programs must look for them anew."""
+        weights = [*self.model.parameters(), *self.model.buffers()]
+        if len(weights) != len(self._weights) or any(map(operator.is_not, weights, self._weights)):
+            self._weights = weights
+            self._greedy.forget()
+            self._logits.forget()
 
     def _demand_fit(self, tokens: Tensor, max_new_tokens: int) -> None:
         batch_size = self.cache.keys[0].shape[0]
