@@ -39,11 +39,13 @@ class CompiledStep:
         self._program = torch.compile(_own_copy(step), **settings)
 
     def __call__(self) -> Tensor:
-        if self._answer is not None and self._recorder.actions:
+        if self._answer is not None:
             self._recorder.repeat()
-        else:
-            self._answer = self._program(*self._arguments)
-        return self._answer
+            return self._answer
+        answer = self._program(*self._arguments)
+        if self._recorder.actions:
+            self._answer = answer  # whose memory each repetition writes to
+        return answer
 
     def forget(self) -> None:
         """Look for the step's tensors anew at the next call: a weight may be another one by now."""

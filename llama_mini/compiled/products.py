@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 # Rows of the matrix that one loop reads side by side: as many sums that need not wait for each
-# other, and streams for the memory to fetch ahead. Short matrices gain nothing from it.
+# other, and streams for the memory to fetch ahead. The shortest matrices gain nothing from it.
 STREAMS = 4
 SHORTEST = 256
 

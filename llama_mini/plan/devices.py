@@ -68,14 +68,19 @@ def find(name: str) -> Device:
     )
 
 
+def kinds_here() -> tuple[str, ...]:
+    """The kinds of device that this machine has and this build of torch can use; "cpu" first."""
+    others = (kind for kind in ("cuda", "mps") if getattr(torch, kind).is_available())
+    return ("cpu", *others)
+
+
 def this_machine(device: str = "cpu", *, measure: bool = False) -> Device:
     """A device of this machine with the memory that is free now, and if asked, its bandwidth.
 
     device: "cpu", "cuda", "cuda:1" or "mps". Raises ValueError if there is none such.
     """
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.mps.is_available()}
     kind = device.partition(":")[0]
-    if not there.get(kind):
+    if kind not in kinds_here():
         raise ValueError(f"This machine, or this build of torch, has no {device}.")
     what = torch.cuda.get_device_name(device) if kind == "cuda" else kind.upper()
     return Device(

@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 from llama_mini import model as architecture
 from llama_mini import slots
 from llama_mini.config import ModelConfig
-from llama_mini.plan import refusal
+from llama_mini.plan import devices, refusal
 from llama_mini.weights import gguf_file, huggingface_folder, meta_folder, pretrained, run_folder
 from llama_mini.weights.checkpoint import Checkpoint
 from llama_mini.weights.empty import empty_model
@@ -205,7 +205,7 @@ def find_device(device: str | torch.device) -> torch.device:
         found = torch.device(device)
     except RuntimeError:
         found = None
-    there = ["cpu", *(name for name in ("cuda", "mps") if getattr(torch, name).is_available())]
+    there = devices.kinds_here()
     if found is None or found.type not in (*there, "meta"):
         raise ValueError(
             f"This machine has no device {str(device)!r} that this PyTorch can use; it has "
