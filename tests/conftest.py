@@ -1,6 +1,7 @@
-"""What every test relies on: one thread, a fixed seed, and a workspace of its own."""
+"""What every test relies on: one thread, a fixed seed, Ctrl-C, and a workspace of its own."""
 
 import os
+import signal
 
 import pytest
 import torch
@@ -10,6 +11,12 @@ import torch
 def _reproducible():
     torch.set_num_threads(1)
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ctrl_c_is_heard():
+    """What a shell starts in the background ignores Ctrl-C, and so does all that it starts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
