@@ -8,6 +8,7 @@ from pydoc_data import topics
 
 import pytest
 import sentencepiece
+import tokenizers
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -198,7 +199,6 @@ def test_the_first_merges_of_the_papers_dictionary():
 @settings(deadline=None, derandomize=True)
 @given(words, st.integers(0, 12))
 def test_merges_equal_those_of_hugging_faces_trainer_where_no_counts_tie(words, n_merges):
-    tokenizers = pytest.importorskip("tokenizers", reason="comes with the extra [peers]")
     words = {word: n for word, n in words.items() if not _has_a_letter_twice_in_a_row(word)}
     assume(words)
     merges = bpe.train_bpe(words, n_merges)

@@ -159,7 +159,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
 
 
 def test_a_full_disk_is_said_and_the_last_checkpoint_stays(settings):
-    resource = pytest.importorskip("resource")
+    resource = pytest.importorskip("resource", reason="limits of a process are Unix's")
     import signal
 
     trainer = Trainer(settings(run="full"))
