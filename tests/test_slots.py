@@ -75,3 +75,74 @@ def test_a_name_that_is_no_slot_is_refused(name):
 def test_a_symbol_that_is_not_there_is_refused():
     with pytest.raises(AttributeError):
         slots.fill("llama_mini.norm:LayerNorm", mine)
+
+
+def twice(x):
+    return x + x
+
+
+LAW = "llama_mini.scaling:training_flops"
+
+
+def test_a_fingerprint_names_the_filled_slots_and_hashes_their_text():
+    assert slots.fingerprint() == {}
+    slots.fill(SILU, mine)
+    first = slots.fingerprint()
+    assert list(first) == [SILU]
+    slots.fill(SILU, twice)
+    assert slots.fingerprint() != first
+    slots.fill(SILU, mine)
+    assert slots.fingerprint() == first
+    slots.restore_all()
+    assert slots.fingerprint() == {}
+
+
+def test_a_fingerprint_can_be_of_some_homes_alone():
+    slots.replace_all({SILU: mine, LAW: mine})
+    assert list(slots.fingerprint("llama_mini.scaling")) == [LAW]
+    assert list(slots.fingerprint(*slots.ARCHITECTURE)) == [SILU]
+    assert slots.fingerprint("llama_mini.scal") == {}
+
+
+def test_the_text_that_is_handed_in_counts_rather_than_what_can_be_looked_up():
+    slots.fill(SILU, mine, "a table, then def silu")
+    first = slots.fingerprint()
+    slots.restore_all()
+    slots.fill(SILU, mine, "another table, then def silu")
+    assert slots.fingerprint() != first
+
+
+def test_code_whose_text_is_nowhere_is_like_no_other():
+    namespace: dict = {}
+    exec("def silu(x):\n    return x", namespace)
+    slots.fill(SILU, namespace["silu"])
+    first = slots.fingerprint()
+    assert slots.fingerprint() == first
+    slots.restore_all()
+    slots.fill(SILU, namespace["silu"])
+    assert slots.fingerprint() != first
+
+
+def test_a_slot_that_no_model_is_built_from_may_change_while_one_lives():
+    model = Transformer(CONFIGS["nano"])
+    slots.fill(LAW, mine)
+    with pytest.raises(slots.LivingModelError, match="feedforward:silu"):
+        slots.fill(SILU, mine)
+    assert slots.filled() == [LAW]
+    del model
+
+
+def test_what_differs_between_two_fingerprints_is_said_slot_by_slot():
+    before = {SILU: "1", NORM: "1", LAW: "1"}
+    after = {NORM: "2", LAW: "1", "llama_mini.rope:rope_table": "1"}
+    assert slots.changes(before, after) == [
+        "feedforward.silu was yours and is the reference now",
+        "norm.RMSNorm is yours, in another version",
+        "rope.rope_table was the reference and is yours now",
+    ]
+    assert slots.changes(after, after) == []
+
+
+def test_a_stored_fingerprint_can_be_put_into_words():
+    assert slots.describe({}) == "reference code in every slot"
+    assert slots.describe({NORM: "1"}) == "your code in norm.RMSNorm; reference code elsewhere"

@@ -63,14 +63,15 @@ def apply(*names: str) -> Table:
             f"{', '.join(absent)}: no answer of yours has passed yet. Solve it, run check, then "
             "apply."
         )
-    symbols, notes = {}, []
+    symbols, sources, notes = {}, {}, []
     for exercise in in_lesson_order():
         if exercise.name in chosen:
             symbol, note = _ready(saved[exercise.name])
             notes += [note] * bool(note)
             if symbol is not None:
                 symbols[exercise.symbol] = symbol
-    slots.replace_all(symbols)
+                sources[exercise.symbol] = saved[exercise.name].source
+    slots.replace_all(symbols, sources)
     return status(notes)
 
 
