@@ -156,8 +156,8 @@ def _assign(symbols: Mapping[str, Any], sources: Mapping[str, str]) -> None:
         raise LivingModelError(
             f"{count} Transformer{'s are' if count > 1 else ' is'} still in memory, built before "
             f"this change to {', '.join(sorted(built_from))}. A model keeps the layers it was "
-            "built from, so the result would be half old and half new. Restart the kernel (or `del` the "
-            "model and what refers to it), apply the overlay first, then build the model."
+            "built from, so the result would be half old and half new. Restart the kernel (or "
+            "`del` the model and what refers to it), apply the overlay first, then build the model."
         )
     for slot, symbol in changes.items():
         module, name = split(slot)
