@@ -12,7 +12,9 @@ import importlib
 import inspect
 import secrets
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import CodeType, FunctionType
 from typing import Any
 
 # The homes of what a model is built from. It keeps the layers it was built from, so a slot of
@@ -28,6 +30,15 @@ _hashes: dict[str, str] = {}
 
 class LivingModelError(RuntimeError):
     """Raised when a slot would change under a model that is still in memory."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in a learner's code something happened: the slot, its file, and the line from 1."""
+
+    slot: str
+    file: str
+    line: int
 
 
 def split(slot: str) -> tuple[str, str]:
@@ -133,6 +144,34 @@ def changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
 def short_name(slot: str) -> str:
     """`"llama_mini.norm:RMSNorm"` → `"norm.RMSNorm"`, as it is said to a reader."""
     return slot.replace(":", ".").removeprefix("llama_mini.")
+
+
+def place_in_learners_code(error: BaseException) -> Place | None:
+    """The innermost line of a learner's code that `error` came through; None if it met none.
+
+    An error that the package raises inside a learner's layer passes through that layer, too.
+    """
+    owners = {
+        code.co_filename: slot
+        for slot, symbol in _filled_symbols().items()
+        for code in _codes(symbol)
+    }
+    place, frame = None, error.__traceback__
+    while frame is not None:
+        file = frame.tb_frame.f_code.co_filename
+        if file in owners:
+            place = Place(owners[file], file, frame.tb_lineno)
+        frame = frame.tb_next
+    return place
+
+
+def _codes(symbol: Any) -> Iterator[CodeType]:
+    """The code of a function, decorated or not, or of a class's methods."""
+    members = [symbol] if not inspect.isclass(symbol) else list(vars(symbol).values())
+    for member in members:
+        function = inspect.unwrap(getattr(member, "__func__", member))
+        if isinstance(function, FunctionType):
+            yield function.__code__
 
 
 def _filled_symbols() -> dict[str, Any]:

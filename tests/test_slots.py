@@ -146,3 +146,42 @@ def test_what_differs_between_two_fingerprints_is_said_slot_by_slot():
 def test_a_stored_fingerprint_can_be_put_into_words():
     assert slots.describe({}) == "reference code in every slot"
     assert slots.describe({NORM: "1"}) == "your code in norm.RMSNorm; reference code elsewhere"
+
+
+def failing(x):
+    raise ArithmeticError("no")
+
+
+class Layer:
+    @staticmethod
+    def named(x):
+        return failing(x)
+
+    def forward(self, x):
+        return x / 0
+
+
+@pytest.mark.parametrize(
+    ("symbol", "call", "text"),
+    [
+        (failing, lambda: failing(1), "raise ArithmeticError"),
+        (Layer, lambda: Layer().forward(1), "return x / 0"),
+    ],
+)
+def test_the_innermost_line_of_a_learners_code_is_found_in_an_error(symbol, call, text):
+    slots.fill(LAW, symbol)
+    with pytest.raises(ArithmeticError) as caught:
+        call()
+    place = slots.place_in_learners_code(caught.value)
+    assert place.slot == LAW and place.file == __file__
+    with open(__file__, encoding="utf-8") as file:
+        assert text in file.readlines()[place.line - 1]
+
+
+def test_an_error_that_met_no_learners_code_has_no_place_in_it():
+    assert slots.place_in_learners_code(ValueError("b")) is None
+    slots.fill(LAW, twice)
+    with pytest.raises(ValueError) as caught:
+        int("b")
+    slots.restore_all()
+    assert slots.place_in_learners_code(caught.value) is None

@@ -1,5 +1,6 @@
 """What every command does: let the learner's code in, and turn errors into sentences."""
 
+import linecache
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
@@ -9,6 +10,8 @@ import typer
 
 if TYPE_CHECKING:
     from torch.distributed.device_mesh import DeviceMesh
+
+    from llama_mini.slots import Place
 
 
 def use_overlay(wanted: bool) -> None:
@@ -25,18 +28,48 @@ def use_overlay(wanted: bool) -> None:
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Turn the errors that speak to the user into one message and exit code 1, without a trace."""
+    """Turn the errors that speak to the user into one message and exit code 1, without a trace.
+
+    An error of any kind that came through a learner's own code is said with the line it came from.
+    """
+    from llama_mini import slots
     from llama_mini.data.files import DataError
 
     try:
         yield
-    except (DataError, OSError, ValueError, KeyError, FloatingPointError) as error:
-        # str() of a KeyError would put its message in quotes, that of an OSError a number before.
-        message = error.args[0] if isinstance(error, KeyError) and error.args else error
-        if isinstance(error, OSError) and error.strerror:
-            message = error.strerror + (f": {error.filename}" if error.filename else "")
+    except (typer.Exit, typer.Abort):
+        raise
+    except Exception as error:
+        place = slots.place_in_learners_code(error)
+        if place is not None:
+            message = _in_learners_code(place, error)
+        elif isinstance(error, DataError | OSError | ValueError | KeyError | FloatingPointError):
+            message = _message(error)
+        else:
+            raise
         typer.echo(f"Error: {message}", err=True)
         raise typer.Exit(1) from None
+
+
+def _message(error: Exception) -> str:
+    # str() of a KeyError would put its message in quotes, that of an OSError a number before.
+    if isinstance(error, KeyError) and error.args:
+        return str(error.args[0])
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror + (f": {error.filename}" if error.filename else "")
+    return str(error)
+
+
+def _in_learners_code(place: "Place", error: Exception) -> str:
+    from llama_mini import slots
+
+    line = linecache.getline(place.file, place.line).strip()
+    shown = f": {line}" if line else ""
+    return (
+        f"{slots.short_name(place.slot)}, which is yours, ended in {type(error).__name__}: "
+        f"{_message(error)}\n  {place.file}, line {place.line}{shown}\n"
+        "Correct it in its exercise and check it again, or leave your code out with --no-overlay."
+    )
 
 
 @contextmanager
