@@ -143,7 +143,7 @@ def _casebook(cell: Cell) -> Any:
         if exercise.symbol == cell.symbol:
             return exercise
     raise LessonError(
-        f"{cell.symbol} has no casebook. Add one in llama_mini/course/casebook/; "
+        f"{cell.symbol} has no casebook. Add one in llama_mini/course/casebook/lesson_NN/; "
         f"there are {', '.join(sorted(EXERCISES)) or 'none'}."
     )
 
@@ -199,7 +199,7 @@ def build(root: Path) -> tuple[dict[Path, bytes], dict[str, str]]:
 
 
 def build_lesson(path: Path) -> dict[Path, bytes]:
-    """The notebooks of one lesson. Raises LessonError, or ValueError from course/derive.py."""
+    """The notebooks of one lesson. Raises LessonError, or ValueError from course/derive."""
     lesson = read_lesson(path)
     notebooks = {"notebooks": lesson_notebook(lesson)}
     if lesson.exercises:

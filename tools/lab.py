@@ -60,7 +60,7 @@ def write_settings(home: Path) -> None:
             "-f",
             "{connection_file}",
             # Says which line is missing when a notebook's first cell was not run.
-            "--IPKernelApp.extra_extensions=llama_mini.course.kernel",
+            "--IPKernelApp.extra_extensions=llama_mini.course.learner.kernel",
         ],
         "display_name": "Python 3 (ipykernel)",
         "language": "python",

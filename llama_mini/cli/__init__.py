@@ -39,7 +39,7 @@ def progress(
     exercise: Annotated[str | None, typer.Argument(help="An exercise or a lesson.")] = None,
 ) -> None:
     """Show which exercises are solved, and what is left."""
-    from llama_mini.course.records import progress_table
+    from llama_mini.course.learner.records import progress_table
 
     narrowed = int(exercise) if exercise and exercise.isdecimal() else exercise
     typer.echo(progress_table(narrowed).plain())

@@ -8,12 +8,12 @@ from typing import Any
 
 _HOME = {
     "EXERCISES": "llama_mini.course.casebook",
-    "check": "llama_mini.course.checking",
-    "check_answer": "llama_mini.course.checking",
-    "hint": "llama_mini.course.hints",
-    "overlay": "llama_mini.course.overlay",
-    "progress": "llama_mini.course.records",
-    "solution": "llama_mini.course.hints",
+    "check": "llama_mini.course.learner.checking",
+    "check_answer": "llama_mini.course.learner.checking",
+    "hint": "llama_mini.course.learner.hints",
+    "overlay": "llama_mini.course.learner.overlay",
+    "progress": "llama_mini.course.learner.records",
+    "solution": "llama_mini.course.learner.hints",
 }
 
 # What a notebook's first line imports.

@@ -1,24 +1,25 @@
 """The proof that every casebook owes: what is right passes, what is wrong is rejected and named.
 
-Runs on each file of `llama_mini/course/casebook/`, so a new exercise is held to it by existing.
+Runs on each file of `llama_mini/course/casebook/*/`, so a new exercise is held to it by existing.
 """
 
 import dataclasses
 import inspect
 import itertools
+from pathlib import Path
 
 import pytest
 import torch
 
 from llama_mini import slots
-from llama_mini.course import EXERCISES
+from llama_mini.course import EXERCISES, casebook
 from llama_mini.course.casebook import find, in_lesson_order
 from llama_mini.course.derive import exercise_cell, solution_cell
-from llama_mini.course.diagnosis import _agree, bank
-from llama_mini.course.exercise import snake_case
-from llama_mini.course.grading import expectations, grade, run_code, score, symbol_from
-from llama_mini.course.report import report_on
-from llama_mini.course.running import OUTPUT, run_case
+from llama_mini.course.judge.diagnosis import _agree, bank
+from llama_mini.course.judge.exercise import snake_case
+from llama_mini.course.judge.grading import expectations, grade, run_code, score, symbol_from
+from llama_mini.course.judge.running import OUTPUT, run_case
+from llama_mini.course.learner.report import report_on
 
 names = list(EXERCISES)
 wrong_answers = [
@@ -73,8 +74,10 @@ NOTHING = {
 
 
 @pytest.mark.parametrize("name", names)
-def test_the_file_is_named_after_the_symbol(name):
+def test_the_file_is_named_after_the_symbol_and_its_folder_after_the_lesson(name):
     exercise = EXERCISES[name]
+    file = Path(casebook.__file__).parent / f"lesson_{exercise.lesson:02}" / f"{name}.py"
+    assert file.is_file()
     assert exercise.name == name == snake_case(exercise.symbol_name)
     assert find(slots.reference(exercise.symbol)) is exercise
     assert all(before in EXERCISES for before in exercise.prerequisites)

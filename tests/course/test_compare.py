@@ -9,8 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llama_mini.course.compare import Tolerance, compare, unravel
-from llama_mini.course.snapshot import failure, snapshot
+from llama_mini.course.judge.compare import Tolerance, compare, unravel
+from llama_mini.course.judge.snapshot import failure, snapshot
 
 
 @dataclass

@@ -10,9 +10,9 @@ from torch import nn
 from llama_mini import feedforward, norm
 from llama_mini.course import EXERCISES, check_answer
 from llama_mini.course.derive import solution_cell
-from llama_mini.course.diagnosis import bank
-from llama_mini.course.exercise import WrongAnswer
-from llama_mini.course.grading import symbol_from
+from llama_mini.course.judge.diagnosis import bank
+from llama_mini.course.judge.exercise import WrongAnswer
+from llama_mini.course.judge.grading import symbol_from
 
 
 def double(x):

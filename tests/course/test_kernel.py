@@ -17,7 +17,7 @@ def silu(x):
 check(silu)
 """
 CELLS = [
-    "%load_ext llama_mini.course.kernel",
+    "%load_ext llama_mini.course.learner.kernel",
     "import sys; print('torch' in sys.modules)",
     "check(3)",
     "silly",

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from llama_mini import slots
-from llama_mini.course import EXERCISES, diagnosis
-from llama_mini.course.grading import grade, symbol_from
-from llama_mini.course.report import report_on
+from llama_mini.course import EXERCISES
+from llama_mini.course.judge import diagnosis
+from llama_mini.course.judge.grading import grade, symbol_from
+from llama_mini.course.learner.report import report_on
 
 FOLDER = Path(__file__).parent / "variants"
 
@@ -21,7 +22,7 @@ def read(path: Path):
     return module
 
 
-SOURCES = {path.stem: read(path) for path in sorted(FOLDER.glob("*.py"))}
+SOURCES = {path.stem: read(path) for path in sorted(FOLDER.glob("*/*.py"))}
 # One object for all variants of an exercise, so that the reference runs once. Where a file names no
 # cases of its own, its mistakes are at least written by another hand.
 ELSEWHERE = {
@@ -54,7 +55,9 @@ def test_a_separately_written_mistake_is_rejected_and_named(name, mistake, code,
 
 @pytest.mark.parametrize("name", EXERCISES)
 def test_every_mistake_of_the_bank_has_a_variant(name):
-    assert name in SOURCES, f"write its mistakes again, in variants/{name}.py"
+    assert name in SOURCES, (
+        f"write its mistakes again, in variants/lesson_{EXERCISES[name].lesson:02}/{name}.py"
+    )
     bank = {wrong.name for wrong in EXERCISES[name].wrong_answers}
     assert bank <= set(SOURCES[name].VARIANTS)
     assert set(SOURCES[name].VARIANTS) <= bank | BEHAVIOURS

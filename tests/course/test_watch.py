@@ -8,7 +8,7 @@ import warnings
 import pytest
 import torch
 
-from llama_mini.course.watch import watched
+from llama_mini.course.judge.watch import watched
 
 
 def test_a_result_comes_back_with_what_was_printed_and_warned_of():

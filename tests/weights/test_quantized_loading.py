@@ -12,7 +12,7 @@ from torch import nn
 from llama_mini import feedforward, load, slots
 from llama_mini.config import ModelConfig
 from llama_mini.course import EXERCISES
-from llama_mini.course.grading import symbol_from
+from llama_mini.course.judge.grading import symbol_from
 from llama_mini.model import Transformer
 from llama_mini.weights import quantization
 from llama_mini.weights.huggingface_writer import write_huggingface

@@ -5,7 +5,7 @@ import torch
 
 from llama_mini import ModelConfig, Transformer, load, slots
 from llama_mini.course import EXERCISES
-from llama_mini.course.grading import symbol_from
+from llama_mini.course.judge.grading import symbol_from
 from llama_mini.weights.huggingface_writer import write_huggingface
 from llama_mini.weights.meta_writer import write_meta
 

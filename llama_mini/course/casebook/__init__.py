@@ -1,12 +1,14 @@
-"""The exercises, found by their files: `casebook/rms_norm.py` is the exercise `rms_norm`."""
+"""The exercises, found by their files: `lesson_03/rms_norm.py` is the exercise `rms_norm`."""
 
 import difflib
+import functools
 import importlib
 import pkgutil
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
-from llama_mini.course.exercise import Exercise, snake_case
+from llama_mini.course.judge.exercise import Exercise, snake_case
 
 
 class UnknownExerciseError(KeyError):
@@ -24,20 +26,29 @@ class _Exercises(Mapping[str, Exercise]):
 
     def __getitem__(self, name: str) -> Exercise:
         if name not in self._loaded:
-            if name not in set(self):
+            if name not in _modules():
                 raise UnknownExerciseError(_suggestion(name, list(self)))
-            module = importlib.import_module(f"{__name__}.{name}")
-            self._loaded[name] = module.EXERCISE
+            self._loaded[name] = importlib.import_module(_modules()[name]).EXERCISE
         return self._loaded[name]
 
     def __iter__(self) -> Iterator[str]:
-        return (module.name for module in pkgutil.iter_modules(__path__))
+        return iter(_modules())
 
     def __len__(self) -> int:
-        return sum(1 for _ in self)
+        return len(_modules())
 
     def __contains__(self, name: object) -> bool:
-        return name in set(self)
+        return name in _modules()
+
+
+@functools.cache
+def _modules() -> dict[str, str]:
+    """The name of every exercise, with the module that its file is, lesson after lesson."""
+    return {
+        module.name: f"{__name__}.{lesson.name}.{module.name}"
+        for lesson in pkgutil.iter_modules(__path__)
+        for module in pkgutil.iter_modules([str(Path(__path__[0], lesson.name))])
+    }
 
 
 EXERCISES: Mapping[str, Exercise] = _Exercises()
