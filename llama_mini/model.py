@@ -47,6 +47,7 @@ class Transformer(nn.Module):
     """
 
     _table: Tensor | None = None  # the rotations, made at first use
+    _mask: Tensor | None = None  # the latest mask, for most calls ask for the same again
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -73,11 +74,7 @@ class Transformer(nn.Module):
             )
         table = self._rotations(tokens.device)[start:stop]
         # One query sees every key, so it needs no mask.
-        mask = (
-            None
-            if stop - start == 1
-            else attention.causal_mask(stop - start, stop).to(tokens.device)
-        )
+        mask = None if stop - start == 1 else self._may_look(stop - start, stop, tokens.device)
 
         x = self.tok_embeddings(tokens)  # (batch, seq, dim)
         for index, layer in enumerate(self.layers):
@@ -95,6 +92,14 @@ class Transformer(nn.Module):
                 config.head_dim, config.max_seq_len, config.rope_theta
             ).to(device)
         return self._table
+
+    def _may_look(self, n_queries: int, n_keys: int, device: torch.device) -> Tensor:
+        """The causal mask (n_queries, n_keys), made on this device rather than brought there."""
+        mask = self._mask
+        if mask is None or mask.shape != (n_queries, n_keys) or mask.device != device:
+            with device:
+                self._mask = mask = attention.causal_mask(n_queries, n_keys).to(device)
+        return mask
 
 
 def initialize(model: nn.Module) -> None:

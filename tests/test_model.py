@@ -191,6 +191,27 @@ def test_a_position_cannot_see_the_future():
     assert not torch.allclose(before[:, 20:], after[:, 20:])
 
 
+def test_a_mask_is_made_where_the_tokens_are_and_once_for_calls_that_ask_for_the_same(monkeypatch):
+    made, causal_mask = [], attention.causal_mask
+
+    def watched(n_queries, n_keys):
+        mask = causal_mask(n_queries, n_keys)
+        made.append((n_queries, n_keys, mask.device.type))
+        return mask
+
+    monkeypatch.setattr(attention, "causal_mask", watched)
+    with torch.device("meta"):
+        model = Transformer(CONFIGS["nano"])
+    cache = KVCache(CONFIGS["nano"], 1, 16, device="meta")
+    tokens = torch.zeros(1, 8, dtype=torch.int64, device="meta")
+    model(tokens)
+    model(tokens, cache=cache)
+    assert made == [(8, 8, "meta")]
+    model(tokens[:, :4], cache=cache)
+    model(tokens[:, :1], cache=cache)  # one query needs no mask
+    assert made == [(8, 8, "meta"), (4, 12, "meta")]
+
+
 def test_bfloat16_follows_float32_within_its_rounding():
     model = randomized(SMALL)
     tokens = torch.randint(SMALL.vocab_size, (2, 40), generator=torch.Generator().manual_seed(4))

@@ -107,7 +107,8 @@ class CompiledDecoder:
         self._look_at_weights()
         seq = tokens.shape[1]
         table = torch.view_as_complex(self._rotations[:seq])
-        mask = attention.causal_mask(seq, seq).to(tokens.device)
+        with tokens.device:
+            mask = attention.causal_mask(seq, seq).to(tokens.device)
         layers = [self.cache.layer(index) for index in range(len(self.model.layers))]
         logits = _last_logits(self.model, tokens, table, mask, layers)
         self.cache.advance(seq)

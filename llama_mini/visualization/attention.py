@@ -54,7 +54,8 @@ def _weights(model: architecture.Transformer, index: int, x: Tensor) -> Tensor:
     k = attention.repeat_kv(heads(layer.wk, config.kv_heads), config.n_heads // config.kv_heads)
     # With the identity for values, the average of the values is the weights themselves.
     identity = torch.eye(seq, dtype=q.dtype, device=q.device).expand(*q.shape[:2], seq, seq)
-    mask = attention.causal_mask(seq, seq).to(x.device)
+    with x.device:
+        mask = attention.causal_mask(seq, seq).to(x.device)
     return attention.scaled_dot_product_attention(q, k.transpose(1, 2), identity, mask)[0]
 
 
