@@ -35,10 +35,10 @@ from torch import nn
 
 from llama_mini import ModelConfig, paths
 from llama_mini.data.packing import TokenShards
-from llama_mini.training import optimizer, schedule
-from llama_mini.training.batches import Batches, Tokens
-from llama_mini.training.loss import next_token_loss
-from llama_mini.training.validation import Validation
+from llama_mini.training.recipe import loss as objective
+from llama_mini.training.recipe import optimizer, schedule
+from llama_mini.training.run.validation import Validation
+from llama_mini.training.run.windows import Batches, Tokens
 
 RESULTS = Path(__file__).parent / "results" / "ablations.jsonl"
 SEEDS = range(5)
@@ -96,7 +96,7 @@ def train(
         lr = schedule.learning_rate(step, settings.lr, settings.warmup_steps, settings.steps)
         optimizer.set_learning_rate(adamw, lr)
         inputs, targets = batches.batch(step)
-        loss = next_token_loss(model(inputs), targets)
+        loss = objective.next_token_loss(model(inputs), targets)
         adamw.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -688,9 +688,9 @@ print("what it returned, and nobody read:", report.missing_keys, report.unexpect
 
 # %%
 from llama_mini import load
-from llama_mini.training import runs
+from llama_mini.training.run import folder
 
-if found := runs.all_runs():
+if found := folder.all_runs():
     own, tokenizer = load(found[0].folder)
     start = torch.tensor([tokenizer.encode("The city was", bos=True)])
     for temperature, p in ((0.0, 1.0), (0.8, 0.95)):

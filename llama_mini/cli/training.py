@@ -34,7 +34,7 @@ def train(
     with explained():
         use_overlay(overlay)
         from llama_mini.training import Trainer, TrainSettings, summarize
-        from llama_mini.training.progress import train_with_bar
+        from llama_mini.training.run.progress import train_with_bar
 
         if steps is not None and minutes is not None:
             raise ValueError("Say --steps or --minutes, not both: one fixes the other.")
@@ -74,11 +74,11 @@ def generate(
     """Let a trained run continue a text, and print it as it comes."""
     with explained():
         use_overlay(overlay)
-        from llama_mini.training import runs
+        from llama_mini.training.run import folder
         from llama_mini.training.sample import stream_text
         from llama_mini.weights import load
 
-        model, tokenizer = load(runs.find(run).folder, device=device)
+        model, tokenizer = load(folder.find(run).folder, device=device)
         pieces = stream_text(
             model, tokenizer, prompt, max_new_tokens, temperature, top_p, top_k, seed, compiled
         )

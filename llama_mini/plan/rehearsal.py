@@ -27,7 +27,7 @@ from llama_mini.cache import KVCache
 from llama_mini.config import ModelConfig
 from llama_mini.plan.precisions import dtype_of
 from llama_mini.training import precision as number_formats
-from llama_mini.training.loss import next_token_loss
+from llama_mini.training.recipe import loss as objective
 from llama_mini.weights.empty import empty_model
 from llama_mini.weights.filling import QUANTIZED, becomes_quantized, place
 from llama_mini.weights.quantized_linear import Int4Linear, Int8Linear, group_size_for
@@ -137,7 +137,7 @@ def _training_bytes(
         tokens = torch.zeros(batch, seq, dtype=torch.int64)
         with PeakBytes() as counted:
             with number_formats.autocast(tokens.device, dtype):
-                loss = next_token_loss(model(tokens), tokens)
+                loss = objective.next_token_loss(model(tokens), tokens)
             loss.backward()
     return counted.peak
 

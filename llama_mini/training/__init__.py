@@ -1,7 +1,7 @@
 """Training: one recipe, one loop, and runs that can be stopped and continued."""
 
-from llama_mini.training.loop import Trainer, Update, train
-from llama_mini.training.report import Summary, summarize
-from llama_mini.training.settings import TrainSettings
+from llama_mini.training.run.loop import Trainer, Update, train
+from llama_mini.training.run.report import Summary, summarize
+from llama_mini.training.run.settings import TrainSettings
 
 __all__ = ["Summary", "TrainSettings", "Trainer", "Update", "summarize", "train"]

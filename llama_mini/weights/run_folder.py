@@ -7,21 +7,21 @@ from torch import Tensor
 
 from llama_mini.config import ModelConfig
 from llama_mini.tokenizer.sentencepiece import Tokenizer
-from llama_mini.training import checkpoint, runs
+from llama_mini.training.run import checkpoint, folder
 from llama_mini.weights.checkpoint import Checkpoint, Entry
 from llama_mini.weights.transfer import to_device
 
 
 def is_run(path: Path) -> bool:
     """Whether `path` is the folder of a run."""
-    return path.is_dir() and runs.is_run(path)
+    return path.is_dir() and folder.is_run(path)
 
 
 class Run(Checkpoint):
     """The weights of `best.pt` (of `last.pt` before the first look), under Meta's names."""
 
     def __init__(self, path: Path) -> None:
-        run = runs.Run(path)
+        run = folder.Run(path)
         saved = checkpoint.load(run.best if run.best.is_file() else run.last)
         self.what = f"run {run.name!r}"
         self.config = ModelConfig.from_dict(saved.params)

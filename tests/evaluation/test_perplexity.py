@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from llama_mini.config import ModelConfig
 from llama_mini.evaluation import nats_per_token, perplexity, token_log_likelihoods
 from llama_mini.model import Transformer
-from llama_mini.training.validation import Validation
+from llama_mini.training.run.validation import Validation
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from torch.profiler import ProfilerActivity, profile, record_function
 from llama_mini import CONFIGS, ModelConfig, Transformer, generate
 from llama_mini.plan.plans import plan_decoding, plan_training
 from llama_mini.training import precision as number_formats
-from llama_mini.training.loss import next_token_loss
-from llama_mini.training.optimizer import adamw
+from llama_mini.training.recipe.loss import next_token_loss
+from llama_mini.training.recipe.optimizer import adamw
 from llama_mini.weights.empty import empty_model
 from llama_mini.weights.filling import place
 from llama_mini.weights.shapes import parameter_shapes

@@ -10,7 +10,7 @@ from llama_mini.config import ModelConfig
 from llama_mini.data.packing import TokenShards
 from llama_mini.model import Transformer
 from llama_mini.training.baseline import Bigram
-from llama_mini.training.validation import Validation
+from llama_mini.training.run.validation import Validation
 
 
 def test_probabilities_are_those_computed_by_hand():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from llama_mini.training.pace import Pace
+from llama_mini.training.run.pace import Pace
 
 
 @pytest.mark.parametrize("seconds", [0.001, 0.02, 0.19, 0.5, 3.0])

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from llama_mini.config import CONFIGS
 from llama_mini.model import Transformer
-from llama_mini.training.batches import Batches
-from llama_mini.training.loss import next_token_loss
-from llama_mini.training.optimizer import adamw, parameter_groups, set_learning_rate
-from llama_mini.training.schedule import learning_rate, warmup_length
+from llama_mini.training.recipe.loss import next_token_loss
+from llama_mini.training.recipe.optimizer import adamw, parameter_groups, set_learning_rate
+from llama_mini.training.recipe.schedule import learning_rate, warmup_length
+from llama_mini.training.run.windows import Batches
 
 
 class Counting:

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from llama_mini.training import Trainer
-from llama_mini.training.checkpoint import load
-from llama_mini.training.metrics import read_metrics
+from llama_mini.training.run.checkpoint import load
+from llama_mini.training.run.metrics import read_metrics
 
 
 def finish(trainer):
@@ -159,7 +159,7 @@ SAVE = textwrap.dedent(
     import sys
     from pathlib import Path
     import torch
-    from llama_mini.training.checkpoint import load, save
+    from llama_mini.training.run.checkpoint import load, save
     saved = load(Path(sys.argv[1]))
     saved.model["padding"] = torch.zeros(4_000_000)  # so that most of the time is spent writing
     print("ready", flush=True)

@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from llama_mini.files import atomic_write
-from llama_mini.training import Trainer, TrainSettings, runs, summarize, train
-from llama_mini.training.checkpoint import load
-from llama_mini.training.metrics import read_metrics
+from llama_mini.training import Trainer, TrainSettings, summarize, train
 from llama_mini.training.precision import choose, has_fast_bfloat16
+from llama_mini.training.run import folder
+from llama_mini.training.run.checkpoint import load
+from llama_mini.training.run.metrics import read_metrics
 
 
 def test_training_learns_more_than_pairs(settings):
@@ -84,9 +85,9 @@ def test_names_count_up_and_a_taken_name_is_refused(settings):
     assert [Trainer(settings()).run.name for _ in range(2)] == ["nano-1", "nano-2"]
     with pytest.raises(FileExistsError, match="--resume --run nano-1"):
         Trainer(settings(run="nano-1"))
-    assert runs.find().name == "nano-2"
+    assert folder.find().name == "nano-2"
     with pytest.raises(FileNotFoundError, match="runs: nano-2, nano-1"):
-        runs.find("nano-7")
+        folder.find("nano-7")
 
 
 def test_what_a_kill_left_of_an_unborn_run_is_neither_trusted_nor_in_the_way(settings, runs_folder):
@@ -94,7 +95,7 @@ def test_what_a_kill_left_of_an_unborn_run_is_neither_trusted_nor_in_the_way(set
     unborn.mkdir(parents=True)
     (unborn / "params.json").write_text("{}")
     (unborn / "last.pt").write_bytes(b"half")
-    assert runs.all_runs() == []
+    assert folder.all_runs() == []
     assert Trainer(settings(run="mine")).run.params()["dim"] == 64
     assert not unborn.exists()
 
@@ -119,7 +120,7 @@ def test_no_mix_no_config_no_such_device_are_said(settings, tmp_path):
         Trainer(settings(device="abacus"))
     with pytest.raises(ValueError, match="128 positions"):
         Trainer(settings(seq_len=200))
-    assert runs.all_runs() == []
+    assert folder.all_runs() == []
 
 
 @pytest.mark.parametrize(

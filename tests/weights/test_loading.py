@@ -8,8 +8,8 @@ from llama_mini.config import ModelConfig
 from llama_mini.generation import generate
 from llama_mini.model import Transformer
 from llama_mini.tokenizer.sentencepiece import train_tokenizer
-from llama_mini.training import checkpoint, runs
-from llama_mini.training.checkpoint import Checkpoint
+from llama_mini.training.run import checkpoint, folder
+from llama_mini.training.run.checkpoint import Checkpoint
 from llama_mini.training.sample import stream_text
 
 TEXT = ["the river crossed the old bridge", "my neighbour painted a small garden, then another"]
@@ -24,7 +24,7 @@ def model():
 def run(model, tmp_path, monkeypatch):
     monkeypatch.setenv("LLAMA_MINI_HOME", str(tmp_path / "home"))
     tokenizer = train_tokenizer(TEXT, tmp_path / "tokenizer.model", vocab_size=290)
-    return runs.create("mine", as_checkpoint(model), tokenizer.path)
+    return folder.create("mine", as_checkpoint(model), tokenizer.path)
 
 
 def as_checkpoint(model):

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from llama_mini import files, paths
-from llama_mini.training import checkpoint
-from llama_mini.training.checkpoint import Checkpoint
+from llama_mini.training.run import checkpoint
+from llama_mini.training.run.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,10 @@ import numpy as np
 import torch
 
 from llama_mini import model as architecture
-from llama_mini.training import loss, precision
+from llama_mini.training import precision
 from llama_mini.training.baseline import Bigram
-from llama_mini.training.batches import Tokens
+from llama_mini.training.recipe import loss
+from llama_mini.training.run.windows import Tokens
 
 _WINDOWS_AT_ONCE = 16
 

@@ -15,23 +15,16 @@ from llama_mini import model as architecture
 from llama_mini.config import ModelConfig
 from llama_mini.data.packing import TokenShards
 from llama_mini.tokenizer.sentencepiece import Tokenizer
-from llama_mini.training import (
-    checkpoint,
-    interrupt,
-    loss,
-    optimizer,
-    plan,
-    precision,
-    runs,
-    schedule,
-)
+from llama_mini.training import precision
 from llama_mini.training.baseline import Bigram
-from llama_mini.training.batches import Batches
-from llama_mini.training.checkpoint import Checkpoint
-from llama_mini.training.metrics import MetricsLog
-from llama_mini.training.pace import Pace
-from llama_mini.training.settings import TrainSettings
-from llama_mini.training.validation import Validation
+from llama_mini.training.recipe import loss, optimizer, schedule
+from llama_mini.training.run import checkpoint, folder, interrupt, resolve
+from llama_mini.training.run.checkpoint import Checkpoint
+from llama_mini.training.run.metrics import MetricsLog
+from llama_mini.training.run.pace import Pace
+from llama_mini.training.run.settings import TrainSettings
+from llama_mini.training.run.validation import Validation
+from llama_mini.training.run.windows import Batches
 
 
 @dataclass(frozen=True)
@@ -72,11 +65,11 @@ class Trainer:
     """
 
     def __init__(self, settings: TrainSettings) -> None:
-        settings = plan.resolve(settings)
+        settings = resolve.resolve(settings)
         self._open_data(settings)
-        self._build(settings, plan.model_config(settings, self.train_tokens.vocab_size))
+        self._build(settings, resolve.model_config(settings, self.train_tokens.vocab_size))
         self._saved_step = 0
-        self.run = runs.create(settings.run, self._checkpoint(), self.tokenizer.path)
+        self.run = folder.create(settings.run, self._checkpoint(), self.tokenizer.path)
 
     @classmethod
     def resume(cls, run: str | None = None, **given: Any) -> "Trainer":
@@ -87,14 +80,14 @@ class Trainer:
         the same mix. Raises FileNotFoundError if there is no such run.
         """
         trainer = cls.__new__(cls)
-        trainer.run = runs.find(run)
+        trainer.run = folder.find(run)
         files.remove_partial_files(trainer.run.folder)
         saved = checkpoint.load(trainer.run.last)
         settings = TrainSettings.from_dict(saved.settings)
-        plan.refuse_other_settings(trainer.run.name, settings, given)
+        resolve.refuse_other_settings(trainer.run.name, settings, given)
         settings = replace(settings, data=given.get("data") or settings.data)
         trainer._open_data(settings)
-        plan.refuse_other_data(
+        resolve.refuse_other_data(
             trainer.run.name,
             saved.data_digest,
             trainer.train_tokens.digest,

@@ -6,8 +6,9 @@ from typing import Any
 import torch
 
 from llama_mini.config import CONFIGS, ModelConfig
-from llama_mini.training import precision, runs
-from llama_mini.training.settings import TrainSettings
+from llama_mini.training import precision
+from llama_mini.training.run import folder
+from llama_mini.training.run.settings import TrainSettings
 
 
 def resolve(settings: TrainSettings) -> TrainSettings:
@@ -25,7 +26,7 @@ def resolve(settings: TrainSettings) -> TrainSettings:
     dtype = precision.choose(settings.precision, device)
     return replace(
         settings,
-        run=settings.run or runs.free_name(settings.config),
+        run=settings.run or folder.free_name(settings.config),
         seq_len=settings.seq_len or context,
         device=str(device),
         precision=next(name for name, known in precision.DTYPES.items() if known == dtype),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from llama_mini import files, slots
 from llama_mini import model as architecture
-from llama_mini.training.loop import Trainer
+from llama_mini.training.run.loop import Trainer
 from llama_mini.training.sample import stream_text
 
 PROMPT = "The people of the city"

@@ -2,7 +2,7 @@
 
 from tqdm.auto import tqdm
 
-from llama_mini.training.loop import Trainer
+from llama_mini.training.run.loop import Trainer
 
 
 def train_with_bar(trainer: Trainer) -> None:
