@@ -1,13 +1,20 @@
 """Files that are whole or not there, whenever the machine stops."""
 
 import errno
+import itertools
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
+
+if os.name == "nt":
+    import msvcrt
+else:
+    import fcntl
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -82,10 +89,59 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     _sync_folder(path.parent)
 
 
+@contextmanager
+def lock(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold the lock of the file or folder `path`; nobody else holds it while the block runs.
+
+    The lock is a hidden, empty neighbour of `path`, which need not exist and is not touched. It is
+    held against other processes and other threads alike, and not twice by one. The system takes it
+    from a holder that ends, however it ends, so a kill leaves nobody waiting; a process forked
+    inside the block holds it too, until it ends.
+
+    wait: what to do while another holds it: wait, or raise BlockingIOError at once. Raises OSError
+    where the neighbour cannot be made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        _take(handle, path, wait)
+        # Closing gives it back: the file stays, for a name deleted here might be another's by now.
+        yield
+    finally:
+        os.close(handle)
+
+
+def free_name(path: Path) -> Path:
+    """The path if there is nothing under it, else the first free one of `name-2`, `name-3`, …."""
+    candidates = itertools.chain(
+        [path], (path.with_stem(f"{path.stem}-{n}") for n in itertools.count(2))
+    )
+    return next(candidate for candidate in candidates if not os.path.lexists(candidate))
+
+
 def remove_partial_files(folder: Path) -> None:
     """Delete what killed writers left half-written in `folder`; finished files stay."""
     for path in folder.glob(".*.partial"):
         path.unlink(missing_ok=True)
+
+
+def _take(handle: int, path: Path, wait: bool) -> None:
+    busy = BlockingIOError(errno.EWOULDBLOCK, "Another process is at work on it", str(path))
+    if os.name != "nt":
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            raise busy from None
+        return
+    while True:
+        try:
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+            return
+        except OSError:
+            # It says the same, EACCES, whatever the reason; the file itself was opened before.
+            if not wait:
+                raise busy from None
+            time.sleep(0.05)
 
 
 def _disk_full(error: BaseException | None) -> OSError | None:
