@@ -1,0 +1,1 @@
+"""What CCNet does to the pages of a crawl, a file a stage."""
