@@ -1,0 +1,1 @@
+"""From documents to a mix: shares, the split, the passes over each source, packing."""
