@@ -151,7 +151,7 @@ print(
 # wins, and small models run in circles. Higher temperatures are livelier and wilder.
 
 # %%
-from llama_mini.training.sample import stream_text
+from llama_mini.text.sample import stream_text
 
 for temperature in (0.0, 0.7, 1.0):
     print(f"--- temperature {temperature}")

@@ -18,12 +18,17 @@ _HOME = {
     "load": "llama_mini.weights",
 }
 
+# What a name needs beside its home: `load` reads runs, too, which training knows.
+_NEEDS = {"load": "llama_mini.training.run.reader"}
+
 __all__ = ["CONFIGS", "KVCache", "ModelConfig", "Transformer", "__version__", "generate", "load"]
 
 
 def __getattr__(name: str) -> Any:
     # Not stored in globals(): a symbol must be looked up in its home module every time, because an
     # exercise may be swapped there.
+    if name in _NEEDS:
+        importlib.import_module(_NEEDS[name])
     if name in _HOME:
         return getattr(importlib.import_module(_HOME[name]), name)
     raise AttributeError(f"module 'llama_mini' has no attribute {name!r}")

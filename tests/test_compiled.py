@@ -8,7 +8,7 @@ from torch import nn
 
 from llama_mini import ModelConfig, Transformer, attention, generate, norm
 from llama_mini.compiled import CompiledDecoder, backend
-from llama_mini.training.sample import stream_text
+from llama_mini.text.sample import stream_text
 from llama_mini.weights.quantized_linear import QuantizedLinear
 
 CONFIG = ModelConfig(

@@ -18,7 +18,7 @@ LEVELS = [
     {"model"},
     {"planning"},
     {"generation", "compiled", "parallel", "weights", "training", "evaluation", "visualization"}
-    | {"chat", "plan", "data", "tokenizer"},
+    | {"text", "plan", "data", "tokenizer"},
     {"course", "doctor", "workspace"},
     {"cli", "__main__", "__init__"},
 ]

@@ -11,7 +11,7 @@ import typer
 from llama_mini.cli.common import explained, use_overlay
 
 if TYPE_CHECKING:
-    from llama_mini.chat import Chat
+    from llama_mini.text.chat import Chat
 
 
 def chat(
@@ -32,8 +32,8 @@ def chat(
         use_overlay(overlay)
         import torch
 
-        from llama_mini.chat import Chat
-        from llama_mini.weights import load
+        from llama_mini import load
+        from llama_mini.text.chat import Chat
 
         model, tokenizer = load(path, device, precision)
         context = min(context, model.config.max_seq_len)

@@ -4,6 +4,7 @@ import linecache
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import typer
@@ -24,6 +25,14 @@ def use_overlay(wanted: bool) -> None:
         for note in overlay.apply().notes:
             typer.echo(note, err=True)
     typer.echo(f"Running on {slots.describe()}.", err=True)
+
+
+def loading_every_format() -> ModuleType:
+    """`llama_mini.weights.loading`, which knows runs too once training has registered them."""
+    from llama_mini.training.run import reader  # noqa: F401, registers
+    from llama_mini.weights import loading
+
+    return loading
 
 
 @contextmanager

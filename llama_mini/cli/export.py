@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from llama_mini.cli.common import explained, use_overlay
+from llama_mini.cli.common import explained, loading_every_format, use_overlay
 
 
 def export(
@@ -28,9 +28,8 @@ def export(
     with explained():
         use_overlay(overlay)
         from llama_mini.weights.conversion import convert
-        from llama_mini.weights.loading import open_checkpoint
 
-        checkpoint = open_checkpoint(path)
+        checkpoint = loading_every_format().open_checkpoint(path)
         try:
             convert(checkpoint, out, layout, precision, shards)
         except KeyboardInterrupt:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llama_mini.cli.common import explained, torchrun_mesh, use_overlay
+from llama_mini.cli.common import explained, loading_every_format, torchrun_mesh, use_overlay
 
 if TYPE_CHECKING:
     from llama_mini import Transformer
@@ -56,15 +56,15 @@ def load(
     """
     with explained(), torchrun_mesh(device) as mesh:
         use_overlay(overlay)
-        from llama_mini.training.sample import stream_text
-        from llama_mini.weights.loading import find_device, read
+        from llama_mini.text.sample import stream_text
         from llama_mini.weights.memory import PeakMemory
 
+        loading = loading_every_format()
         if compiled and mesh is not None:
             raise ValueError("--compile decodes in one process; leave it out under torchrun.")
         try:
-            with PeakMemory(find_device(device)) as memory:
-                loaded = read(
+            with PeakMemory(loading.find_device(device)) as memory:
+                loaded = loading.read(
                     path,
                     device,
                     precision,

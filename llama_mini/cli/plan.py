@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llama_mini.cli.common import explained, use_overlay
+from llama_mini.cli.common import explained, loading_every_format, use_overlay
 
 if TYPE_CHECKING:
     from llama_mini.plan.plans import Plan
@@ -104,12 +104,11 @@ def _plan(
     from llama_mini.plan.plans import plan_decoding, plan_training
     from llama_mini.plan.precisions import name_of
     from llama_mini.weights import pretrained
-    from llama_mini.weights.loading import open_checkpoint
 
     if model in CONFIGS:
         config, on_disk, stored = CONFIGS[model], None, "bf16"
     elif Path(model).expanduser().exists() or model in pretrained.names():
-        checkpoint = open_checkpoint(model)
+        checkpoint = loading_every_format().open_checkpoint(model)
         config = checkpoint.config
         on_disk = sum(entry.bytes_on_disk for entry in checkpoint.entries.values())
         stored = name_of(checkpoint.entries["tok_embeddings.weight"].dtype)

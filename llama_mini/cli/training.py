@@ -74,9 +74,9 @@ def generate(
     """Let a trained run continue a text, and print it as it comes."""
     with explained():
         use_overlay(overlay)
+        from llama_mini import load
+        from llama_mini.text.sample import stream_text
         from llama_mini.training.run import folder
-        from llama_mini.training.sample import stream_text
-        from llama_mini.weights import load
 
         model, tokenizer = load(folder.find(run).folder, device=device)
         pieces = stream_text(

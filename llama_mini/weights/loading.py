@@ -15,7 +15,7 @@ from llama_mini import model as architecture
 from llama_mini import slots
 from llama_mini.config import ModelConfig
 from llama_mini.plan import devices, refusal
-from llama_mini.weights import gguf_file, huggingface_folder, meta_folder, pretrained, run_folder
+from llama_mini.weights import gguf_file, huggingface_folder, meta_folder, pretrained
 from llama_mini.weights.checkpoint import Checkpoint
 from llama_mini.weights.empty import empty_model
 from llama_mini.weights.filling import PRECISIONS, QUANTIZED, fill
@@ -34,8 +34,7 @@ class Reader:
     open: Callable[[Path], Checkpoint]
 
 
-READERS = (
-    Reader("a run of llama-mini train (params.json, last.pt)", run_folder.is_run, run_folder.Run),
+_readers = [
     Reader(
         "Meta's layout (params.json, consolidated.00.pth …)",
         meta_folder.is_meta_folder,
@@ -47,7 +46,12 @@ READERS = (
         huggingface_folder.HuggingFaceFolder,
     ),
     Reader("a GGUF file of architecture llama (.gguf)", gguf_file.is_gguf, gguf_file.Gguf),
-)
+]
+
+
+def register(reader: Reader) -> None:
+    """Let `load` know one more format, which is asked before those it knew."""
+    _readers.insert(0, reader)
 
 
 @dataclass(frozen=True)
@@ -166,10 +170,10 @@ def open_checkpoint(path: str | Path) -> Checkpoint:
     A name such as "smollm2" stands for weights that are fetched, unless a path has it.
     """
     path = pretrained.resolve(path)
-    for reader in READERS:
+    for reader in _readers:
         if reader.recognises(path):
             return reader.open(path)
-    readable = "; ".join(reader.what for reader in READERS)
+    readable = "; ".join(reader.what for reader in _readers)
     raise ValueError(f"{path} holds {_contents(path)}. What can be read: {readable}.")
 
 

@@ -1,5 +1,8 @@
 """`load`: what goes out is what went in, and anything strange is refused with its name."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -7,10 +10,11 @@ from llama_mini import load
 from llama_mini.config import ModelConfig
 from llama_mini.generation import generate
 from llama_mini.model import Transformer
+from llama_mini.text.sample import stream_text
 from llama_mini.tokenizer.sentencepiece import train_tokenizer
 from llama_mini.training.run import checkpoint, folder
 from llama_mini.training.run.checkpoint import Checkpoint
-from llama_mini.training.sample import stream_text
+from llama_mini.weights import loading
 
 TEXT = ["the river crossed the old bridge", "my neighbour painted a small garden, then another"]
 
@@ -144,3 +148,40 @@ def test_a_text_ends_where_the_context_is_full_and_a_long_prompt_is_refused(run)
     "".join(stream_text(model, tokenizer, "the river", max_new_tokens=10_000))
     with pytest.raises(ValueError, match="model sees 32"):
         next(stream_text(model, tokenizer, "the river " * 20))
+
+
+def test_a_fresh_process_reads_a_run_through_load_and_through_the_command_line(run):
+    # Weights do not know training; whoever loads must have been told of runs all the same.
+    by_name = "import sys; from llama_mini import load; print(load(sys.argv[1])[0].config.dim)"
+    done = in_a_fresh_process("-c", by_name, run.folder)
+    assert done.stdout.split() == ["16"], done.stderr
+    for arguments in (["load", run.folder], ["plan", run.folder], ["generate", "the river"]):
+        done = in_a_fresh_process("-m", "llama_mini", *arguments)
+        assert done.returncode == 0, done.stderr
+    done = in_a_fresh_process("-m", "llama_mini", "export", run.folder, run.folder / "exported")
+    assert done.returncode == 0, done.stderr
+
+
+def in_a_fresh_process(*arguments):
+    command = [sys.executable, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_what_a_registered_reader_knows_is_read_by_it(run, tmp_path):
+    kept = list(loading._readers)
+    strange = tmp_path / "weights.strange"
+    strange.write_bytes(b"strange")
+    with pytest.raises(ValueError, match="What can be read") as refused:
+        loading.open_checkpoint(strange)
+    assert "a strange file" not in str(refused.value)
+    try:
+        loading.register(
+            loading.Reader(
+                "a strange file",
+                lambda path: path.suffix == ".strange",
+                lambda path: loading.open_checkpoint(run.folder),
+            )
+        )
+        assert loading.open_checkpoint(strange).config.dim == 16
+    finally:
+        loading._readers[:] = kept

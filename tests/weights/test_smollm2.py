@@ -5,10 +5,10 @@ import torch
 from torch import nn
 
 from llama_mini import load, rope
-from llama_mini.chat import Chat
 from llama_mini.data.files import DataError
 from llama_mini.evaluation import nats_per_token, token_log_likelihoods
-from llama_mini.tokenizer.chatml import ChatML
+from llama_mini.text.chat import Chat
+from llama_mini.text.chatml import ChatML
 from llama_mini.weights import pretrained
 from llama_mini.weights.gguf_header import read_header
 

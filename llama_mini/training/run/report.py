@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from llama_mini import files, slots
 from llama_mini import model as architecture
+from llama_mini.text.sample import stream_text
 from llama_mini.training.run.loop import Trainer
-from llama_mini.training.sample import stream_text
 
 PROMPT = "The people of the city"
 

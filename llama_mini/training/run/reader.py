@@ -1,4 +1,8 @@
-"""Reads a run of ours: the checkpoint with the lowest validation loss, and the run's tokenizer."""
+"""Reads a run of ours: the checkpoint with the lowest validation loss, and the run's tokenizer.
+
+Importing this file is enough for `load` to know runs, too. The weights cannot import it: training
+is built on top of them.
+"""
 
 from pathlib import Path
 
@@ -8,16 +12,12 @@ from torch import Tensor
 from llama_mini.config import ModelConfig
 from llama_mini.tokenizer.sentencepiece import Tokenizer
 from llama_mini.training.run import checkpoint, folder
+from llama_mini.weights import loading
 from llama_mini.weights.checkpoint import Checkpoint, Entry
 from llama_mini.weights.transfer import to_device
 
 
-def is_run(path: Path) -> bool:
-    """Whether `path` is the folder of a run."""
-    return path.is_dir() and folder.is_run(path)
-
-
-class Run(Checkpoint):
+class TrainedWeights(Checkpoint):
     """The weights of `best.pt` (of `last.pt` before the first look), under Meta's names."""
 
     def __init__(self, path: Path) -> None:
@@ -41,3 +41,10 @@ class Run(Checkpoint):
 
     def tokenizer(self) -> Tokenizer:
         return Tokenizer(self._tokenizer_file)
+
+
+loading.register(
+    loading.Reader(
+        "a run of llama-mini train (params.json, last.pt)", folder.is_run, TrainedWeights
+    )
+)

@@ -7,9 +7,9 @@ import torch
 from llama_mini import generation
 from llama_mini import model as architecture
 from llama_mini.cache import KVCache
+from llama_mini.text.chatml import ChatML
+from llama_mini.text.pieces import text_pieces
 from llama_mini.tokenizer.byte_level import ByteLevelTokenizer
-from llama_mini.tokenizer.chatml import ChatML
-from llama_mini.tokenizer.streaming import text_pieces
 
 
 class Chat:

@@ -9,7 +9,7 @@ import torch
 
 from llama_mini import generation
 from llama_mini import model as architecture
-from llama_mini.tokenizer.streaming import text_pieces
+from llama_mini.text.pieces import text_pieces
 
 
 class TextTokenizer(Protocol):

@@ -11,11 +11,11 @@ from typer.testing import CliRunner
 from weights.micro_gguf import CONFIG, make_model, write
 
 from llama_mini import norm, slots
-from llama_mini.chat import Chat
 from llama_mini.cli import app
 from llama_mini.generation import generate
+from llama_mini.text.chat import Chat
+from llama_mini.text.chatml import ChatML
 from llama_mini.tokenizer.byte_level import from_vocabulary
-from llama_mini.tokenizer.chatml import ChatML
 
 START, END = 0, 1
 SMOLLM2_TEMPLATE = (
