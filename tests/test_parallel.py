@@ -1,13 +1,10 @@
 """Tensor parallelism: two and four real processes against one, on the CPU through gloo."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
+from processes import TESTS, torchrun
 from typer.testing import CliRunner
 
 from llama_mini import parallel
@@ -18,24 +15,8 @@ from llama_mini.tokenizer.sentencepiece import train_tokenizer
 from llama_mini.weights.meta_folder import MetaFolder
 from llama_mini.weights.meta_writer import write_meta
 
-TESTS = Path(__file__).parent
 # The widest sums of the models in split_over_processes.py, and how many there are in a row.
 WIDTH, SUMS = 128, 8
-
-
-def torchrun(processes: int, *command: str, folder: Path) -> str:
-    """What a command prints that runs in so many processes."""
-    environment = os.environ | {
-        "PYTHONPATH": str(TESTS),
-        "LLAMA_MINI_HOME": str(folder / "home"),
-        "OMP_NUM_THREADS": "1",
-    }
-    run = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    done = subprocess.run(
-        [sys.executable, *run, *command], capture_output=True, text=True, env=environment
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
 
 
 @pytest.mark.parametrize("processes", [2, 4])
