@@ -1,8 +1,10 @@
 """LLaMA's tokenizer: SentencePiece BPE with byte fallback and split digits."""
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import sentencepiece
 
 from llama_mini.files import atomic_write
@@ -88,6 +90,31 @@ class Tokenizer:
         """
         self._check(int(token))
         return self._processor.id_to_piece(int(token))
+
+    @cached_property
+    def bytes_of_pieces(self) -> np.ndarray:
+        """How many UTF-8 bytes of text each token stands for, (vocab,) int64.
+
+        A byte piece is one byte, which decoding it alone would not give back; `<s>` and `</s>` are
+        none; −1 is `<unk>`, which stands for any text.
+        """
+        sizes = np.empty(self.vocab_size, dtype=np.int64)
+        for token in range(self.vocab_size):
+            if self._processor.is_unknown(token):
+                sizes[token] = -1
+            elif self._processor.is_control(token):
+                sizes[token] = 0
+            elif self._processor.is_byte(token):
+                sizes[token] = 1
+            else:
+                piece = self._processor.id_to_piece(token).replace("▁", " ")
+                sizes[token] = len(piece.encode("utf-8"))
+        return sizes
+
+    @cached_property
+    def adds_a_space(self) -> bool:
+        """Whether `encode` puts a space before a text that has none there, as Meta's does."""
+        return self._processor.encode("a", out_type=str)[0].startswith("▁")
 
     def _check(self, token: int) -> None:
         if not 0 <= token < self.vocab_size:
