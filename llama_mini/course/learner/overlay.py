@@ -9,45 +9,22 @@
 Each answer is a Python file in the workspace's `overlay/`, the cell as it passed its check.
 """
 
-import hashlib
-import inspect
-import json
-import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import llama_mini
 from llama_mini import slots
-from llama_mini.course.casebook import EXERCISES, find, in_lesson_order
+from llama_mini.course.casebook import find, in_lesson_order
 from llama_mini.course.judge.code import files_of, load
 from llama_mini.course.judge.exercise import Exercise
 from llama_mini.course.judge.grading import grade
-from llama_mini.course.judge.watch import watched
+from llama_mini.course.judge.watch import Watched, watched
+from llama_mini.course.learner import records
+from llama_mini.course.learner.answers import Saved, all_saved, folder, move_aside, read, save
 from llama_mini.course.learner.display import Table
-from llama_mini.course.learner.records import read
-from llama_mini.course.learner.report import CORRECT, Report, report_on
-from llama_mini.files import write_text
-from llama_mini.paths import workspace
+from llama_mini.course.learner.report import CORRECT, report_on
 
-_MARK = "# llama_mini: "
 _LOAD_SECONDS = 5.0
 _loaded: dict[tuple[Path, str], Any] = {}
-
-
-@dataclass(frozen=True)
-class Saved:
-    """An answer in the overlay: its file, its source, and under which conditions it passed."""
-
-    exercise: Exercise
-    path: Path
-    source: str
-    passed_as: dict[str, Any] | None
-
-    @property
-    def is_current(self) -> bool:
-        """Whether it is the very text that passed, for this version of the package."""
-        return self.passed_as == _conditions(self.exercise, self.source)
 
 
 def apply(*names: str) -> Table:
@@ -56,21 +33,25 @@ def apply(*names: str) -> Table:
     Apply before you build a model. Raises llama_mini.slots.LivingModelError if one is already in
     memory, and ValueError for an answer that has not passed its check.
     """
-    saved = _all_saved()
-    chosen = {find(name).name for name in names} or set(saved)
-    if absent := sorted(chosen - set(saved)):
+    saved, unfit = all_saved()
+    chosen = {find(name).name for name in names} or {*saved, *unfit}
+    if absent := sorted(chosen - {*saved, *unfit}):
         raise ValueError(
             f"{', '.join(absent)}: no answer of yours has passed yet. Solve it, run check, then "
             "apply."
         )
     symbols, sources, notes = {}, {}, []
     for exercise in in_lesson_order():
-        if exercise.name in chosen:
-            symbol, note = _ready(saved[exercise.name])
-            notes += [note] * bool(note)
-            if symbol is not None:
-                symbols[exercise.symbol] = symbol
-                sources[exercise.symbol] = saved[exercise.name].source
+        if exercise.name not in chosen:
+            continue
+        if exercise.name in unfit:
+            notes.append(_unfit_note(exercise.name, unfit[exercise.name]))
+            continue
+        symbol, note = _ready(saved[exercise.name])
+        notes += [note] * bool(note)
+        if symbol is not None:
+            symbols[exercise.symbol] = symbol
+            sources[exercise.symbol] = saved[exercise.name].source
     slots.replace_all(symbols, sources)
     return status(notes)
 
@@ -86,13 +67,15 @@ def reset() -> Table:
 
 def status(notes: list[str] | None = None) -> Table:
     """Every exercise: whether an answer of yours passed, and whose code the package runs now."""
-    records, problems = read()
-    saved = _all_saved()
+    checks, problems = records.read()
+    saved, unfit = all_saved()
     rows = []
     for exercise in in_lesson_order():
-        state = records[exercise.name].state if exercise.name in records else "not attempted"
+        state = checks[exercise.name].state if exercise.name in checks else "not attempted"
         kept = (
-            "-"
+            "not a file to read"
+            if exercise.name in unfit
+            else "-"
             if exercise.name not in saved
             else "yes"
             if saved[exercise.name].is_current
@@ -106,24 +89,6 @@ def status(notes: list[str] | None = None) -> Table:
     )
 
 
-def save(exercise: Exercise, source: str) -> Path:
-    """Keep a passed cell as the learner's part. Raises OSError if the workspace is read-only."""
-    path = folder() / f"{exercise.name}.py"
-    source = source.strip("\n") + "\n"
-    header = (
-        f"# {exercise.symbol_name}, as it passed its check. The package runs on it after "
-        "overlay.apply().\n"
-        f"{_MARK}{json.dumps(_conditions(exercise, source))}\n\n"
-    )
-    write_text(path, header + source)
-    return path
-
-
-def folder() -> Path:
-    """Where passed answers are kept."""
-    return workspace() / "overlay"
-
-
 def load_answer(exercise: Exercise, source: str, filename: str) -> Any:
     """Run source in a fresh namespace and take the exercise's symbol from it.
 
@@ -135,103 +100,60 @@ def load_answer(exercise: Exercise, source: str, filename: str) -> Any:
     return getattr(module, exercise.symbol_name)
 
 
-def _all_saved() -> dict[str, Saved]:
-    paths = {path.stem: path for path in sorted(folder().glob("*.py"))}
-    return {name: _read(EXERCISES[name], path) for name, path in paths.items() if name in EXERCISES}
-
-
-def _read(exercise: Exercise, path: Path) -> Saved:
-    text = path.read_text(encoding="utf-8", errors="replace")
-    for line in text.splitlines()[:3]:
-        if line.startswith(_MARK):
-            try:
-                return Saved(
-                    exercise,
-                    path,
-                    text.partition(line)[2].strip("\n") + "\n",
-                    json.loads(line[len(_MARK) :]),
-                )
-            except ValueError:
-                break
-    return Saved(exercise, path, text, None)
-
-
-def _conditions(exercise: Exercise, source: str) -> dict[str, Any]:
-    return {
-        "symbol": exercise.symbol,
-        "version": llama_mini.__version__,
-        "signature": signature_hash(slots.reference(exercise.symbol)),
-        "sha256": hashlib.sha256(source.encode()).hexdigest(),
-    }
-
-
-def signature_hash(symbol: Any) -> str:
-    """A short hash of how a function, or a class's public methods, may be called."""
-    members = {symbol.__name__: symbol}
-    if inspect.isclass(symbol):
-        members = {
-            n: m
-            for n, m in vars(symbol).items()
-            if inspect.isfunction(m) and (n == "__init__" or n[0] != "_")
-        }
-    lines = []
-    for name, member in sorted(members.items()):
-        # Not str(signature): how annotations print differs between versions of Python.
-        parameters = inspect.signature(member).parameters.values()
-        described = [f"{p.kind.name} {p.name}={p.default!r}" for p in parameters]
-        lines.append(f"{name}({', '.join(described)})")
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
-
-
 def _ready(saved: Saved) -> tuple[Any | None, str]:
-    """The answer's symbol, checked again if need be; None and why if it passes no more."""
-    name = saved.exercise.name
-    text = saved.path.read_text(encoding="utf-8", errors="replace")
-    if saved.is_current and (saved.path, text) in _loaded:
+    """The answer's symbol, checked again if need be, and what to say; None if it is not applied."""
+    if saved.is_current and (saved.path, saved.text) in _loaded:
         # The same object as before: a second apply() changes nothing, so it may not be refused.
-        return _loaded[saved.path, text], ""
-    run = watched(
-        lambda: load_answer(saved.exercise, text, str(saved.path)),
-        _LOAD_SECONDS,
-        frozenset({str(saved.path)}),
-    )
-    if run.raised is not None:
-        return None, _set_aside(saved, f"it raises {run.raised.type}: {run.raised.message}")
+        return _loaded[saved.path, saved.text], ""
     note = ""
-    if not saved.is_current:
-        report = _check_again(saved.exercise, run.value)
+    run = _run(saved)
+    if not saved.is_current and run.raised is None:
+        outcome = grade(saved.exercise, run.value, files_of(run.value))
+        if outcome.stopped is not None:
+            return None, _too_slow(saved, outcome.stopped.case.seconds)
+        report = report_on(saved.exercise, outcome, slots.reference(saved.exercise.symbol))
         if report.state != CORRECT:
             return None, _set_aside(saved, report.message.partition("\n")[0])
-        save(saved.exercise, saved.source)
-        changed = _what_changed(saved)
-        note = f"{name} passed under other conditions ({changed}). Checked again, it still passes."
-        text = saved.path.read_text(encoding="utf-8")
-    _loaded[saved.path, text] = run.value
+        note = (
+            f"{saved.exercise.name} passed under other conditions ({saved.what_changed}). Checked "
+            "again, it still passes."
+        )
+        try:
+            saved = read(saved.exercise, save(saved.exercise, saved.source))
+            run = _run(saved)
+        except OSError as error:
+            note += f" It could not be kept as checked: {error.strerror}."
+    if run.raised is not None and run.raised.timed_out:
+        return None, _too_slow(saved, _LOAD_SECONDS)
+    if run.raised is not None:
+        return None, _set_aside(saved, f"it raises {run.raised.type}: {run.raised.message}")
+    _loaded[saved.path, saved.text] = run.value
     return run.value, note
 
 
-def _check_again(exercise: Exercise, answer: Any) -> Report:
-    return report_on(
-        exercise, grade(exercise, answer, files_of(answer)), slots.reference(exercise.symbol)
+def _run(saved: Saved) -> Watched:
+    name = str(saved.path)
+    return watched(
+        lambda: load_answer(saved.exercise, saved.text, name), _LOAD_SECONDS, frozenset({name})
     )
 
 
-def _what_changed(saved: Saved) -> str:
-    if saved.passed_as is None:
-        return "its first lines are missing"
-    now = _conditions(saved.exercise, saved.source)
-    words = {
-        "symbol": "another symbol",
-        "version": f"llama_mini {saved.passed_as.get('version')}, now {llama_mini.__version__}",
-        "signature": "another signature",
-        "sha256": "the file was edited",
-    }
-    return ", ".join(words[key] for key in now if saved.passed_as.get(key) != now[key])
+def _too_slow(saved: Saved, seconds: float) -> str:
+    """A slow machine looks like a slow answer, so nobody's work is put away for it."""
+    return (
+        f"{saved.exercise.name} was still running after {seconds:g} s and was stopped, so it is "
+        f"not applied this time. It stays in {saved.path}; apply the overlay again when the "
+        "machine has less to do."
+    )
 
 
 def _set_aside(saved: Saved, why: str) -> str:
-    aside = folder() / "set_aside" / saved.path.name
-    aside.parent.mkdir(parents=True, exist_ok=True)
-    os.replace(saved.path, aside)
-    changed = _what_changed(saved) or "nothing in it changed"
-    return f"{saved.exercise.name} passes no more ({changed}): {why} It is kept in {aside}."
+    changed = saved.what_changed or "nothing in it changed"
+    return f"{saved.exercise.name} passes no more ({changed}): {why} {move_aside(saved.path)}"
+
+
+def _unfit_note(name: str, error: OSError) -> str:
+    path = folder() / f"{name}.py"
+    reason = f"{name} is not applied: {path.name} cannot be read ({error.strerror})."
+    # A file that cannot be read now may be readable tomorrow. A folder or a dead link never is.
+    return f"{reason} {move_aside(path)}" if not path.is_file() else reason

@@ -1,15 +1,15 @@
 """The learner's progress: one JSON file in the workspace, read and written by nothing else."""
 
-import contextlib
 import json
 import os
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from llama_mini.course.casebook import EXERCISES, find, in_lesson_order
 from llama_mini.course.learner.display import Message, Shown, Table, show
 from llama_mini.course.learner.report import CORRECT, NOT_ATTEMPTED
-from llama_mini.files import write_text
+from llama_mini.files import free_name, lock, write_text
 from llama_mini.paths import workspace
 
 
@@ -72,47 +72,39 @@ def progress_table(only: object = None) -> Shown:
 
 def note_check(name: str, state: str, points: int) -> list[str]:
     """Record an outcome of a check. Returns what the learner should be told, usually nothing."""
-    records, notes = read()
-    record = records.setdefault(name, Record())
-    if state != NOT_ATTEMPTED:
-        record.attempts += 1
-        record.points = max(record.points, points)
-        if record.state != CORRECT:
-            record.state = state
-    return notes + _write(records)
+
+    def outcome(record: Record) -> None:
+        if state != NOT_ATTEMPTED:
+            record.attempts += 1
+            record.points = max(record.points, points)
+            if record.state != CORRECT:
+                record.state = state
+
+    return _update(name, outcome)
 
 
 def note_help(name: str, hints: int = 0, solution: bool = False) -> list[str]:
     """Record that hints or the solution were read. Returns what the learner should be told."""
-    records, notes = read()
-    record = records.setdefault(name, Record())
-    record.hints = max(record.hints, hints)
-    record.solution_seen |= solution
-    return notes + _write(records)
+
+    def help_taken(record: Record) -> None:
+        record.hints = max(record.hints, hints)
+        record.solution_seen |= solution
+
+    return _update(name, help_taken)
 
 
 def read() -> tuple[dict[str, Record], list[str]]:
     """All records, and what the learner should be told: a file that cannot be read is set aside."""
-    path = progress_file()
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        known = {field.name for field in fields(Record)}
-        entries = stored["exercises"].items()
-        return {
-            name: _checked({k: v for k, v in entry.items() if k in known})
-            for name, entry in entries
-        }, []
-    except FileNotFoundError:
-        return {}, []
+        return _parsed(), []
     except OSError as error:
-        return {}, [f"Your progress in {path} cannot be read: {error.strerror}."]
-    except (ValueError, KeyError, TypeError, AttributeError):
-        aside = _free_name(path.with_name("progress.unreadable.json"))
-        with contextlib.suppress(OSError):
-            os.replace(path, aside)
-        return {}, [
-            f"{path.name} could not be understood. It is kept as {aside}, and a new one is begun."
-        ]
+        return {}, [_unreadable(error)]
+    except ValueError:
+        try:
+            with lock(progress_file()):
+                return _parsed_or_set_aside()
+        except OSError as error:
+            return {}, [_unreadable(error)]
 
 
 def progress_file() -> Path:
@@ -120,18 +112,53 @@ def progress_file() -> Path:
     return workspace() / "progress.json"
 
 
-def _write(records: dict[str, Record]) -> list[str]:
-    entries = {name: asdict(record) for name, record in sorted(records.items())}
+def _update(name: str, change: Callable[[Record], None]) -> list[str]:
+    """Change one record, alone: notebooks and commands of one learner may run at the same time."""
     try:
-        write_text(
-            progress_file(), json.dumps({"version": 1, "exercises": entries}, indent=1) + "\n"
-        )
+        with lock(progress_file()):
+            records, notes = _parsed_or_set_aside()
+            change(records.setdefault(name, Record()))
+            entries = {key: asdict(record) for key, record in sorted(records.items())}
+            write_text(
+                progress_file(), json.dumps({"version": 1, "exercises": entries}, indent=1) + "\n"
+            )
     except OSError as error:
         return [
             f"Your progress could not be saved in {workspace()}: {error.strerror}. "
             "Set LLAMA_MINI_HOME to a folder you may write to."
         ]
-    return []
+    return notes
+
+
+def _parsed() -> dict[str, Record]:
+    """The records in the file, none without one. Raises ValueError for what cannot be one."""
+    try:
+        stored = json.loads(progress_file().read_text(encoding="utf-8"))
+        known = {field.name for field in fields(Record)}
+        return {
+            name: _checked({k: v for k, v in entry.items() if k in known})
+            for name, entry in stored["exercises"].items()
+        }
+    except FileNotFoundError:
+        return {}
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"{progress_file()} holds something else than records.") from error
+
+
+def _parsed_or_set_aside() -> tuple[dict[str, Record], list[str]]:
+    path = progress_file()
+    try:
+        return _parsed(), []
+    except ValueError:
+        aside = free_name(path.with_name("progress.unreadable.json"))
+        os.replace(path, aside)
+        return {}, [
+            f"{path.name} could not be understood. It is kept as {aside}, and a new one is begun."
+        ]
+
+
+def _unreadable(error: OSError) -> str:
+    return f"Your progress in {progress_file()} cannot be read: {error.strerror}."
 
 
 def _checked(entry: dict[str, object]) -> Record:
@@ -140,8 +167,3 @@ def _checked(entry: dict[str, object]) -> Record:
         if not isinstance(getattr(record, field.name), type(field.default)):
             raise ValueError(f"{field.name} must be {type(field.default).__name__}")
     return record
-
-
-def _free_name(path: Path) -> Path:
-    candidates = [path, *(path.with_stem(f"{path.stem}-{number}") for number in range(2, 1000))]
-    return next((candidate for candidate in candidates if not candidate.exists()), path)
