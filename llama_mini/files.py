@@ -1,6 +1,7 @@
 """Files that are whole or not there, whenever the machine stops."""
 
 import errno
+import hashlib
 import itertools
 import json
 import os
@@ -48,6 +49,12 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
             ) from error
         raise
     _sync_folder(path.parent)
+
+
+def sha256_of_file(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_text(path: Path, text: str) -> None:

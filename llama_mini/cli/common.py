@@ -42,7 +42,7 @@ def explained() -> Iterator[None]:
     An error of any kind that came through a learner's own code is said with the line it came from.
     """
     from llama_mini import slots
-    from llama_mini.data.files import DataError
+    from llama_mini.pinned.files import CacheError
 
     try:
         yield
@@ -52,7 +52,7 @@ def explained() -> Iterator[None]:
         place = slots.place_in_learners_code(error)
         if place is not None:
             message = _in_learners_code(place, error)
-        elif isinstance(error, DataError | OSError | ValueError | KeyError | FloatingPointError):
+        elif isinstance(error, CacheError | OSError | ValueError | KeyError | FloatingPointError):
             message = _message(error)
         else:
             raise

@@ -12,12 +12,13 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from llama_mini import paths
-from llama_mini.data import dedup, fetch, language, mix, packing, quality, readers
+from llama_mini.data import dedup, language, mix, packing, quality, readers
 from llama_mini.data.documents import Document, read_documents, write_documents
 from llama_mini.data.files import fingerprint
 from llama_mini.data.sources import SourceTable, load_table
 from llama_mini.data.table import MixRow, format_table, mix_table
 from llama_mini.files import remove_partial_files
+from llama_mini.pinned import fetch
 from llama_mini.tokenizer.sentencepiece import Tokenizer, train_tokenizer
 
 __all__ = ["MixReport", "MixRow", "build_mix", "format_table", "mix_table"]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from llama_mini.data.files import atomic_write
+from llama_mini.pinned.files import atomic_write
 
 
 @dataclass(frozen=True)

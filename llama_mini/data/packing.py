@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from llama_mini.data.files import atomic_write, fingerprint, sha256_of_file
-from llama_mini.files import remove_partial_files
+from llama_mini.data.files import fingerprint
+from llama_mini.files import remove_partial_files, sha256_of_file
+from llama_mini.pinned.files import atomic_write
 from llama_mini.tokenizer.sentencepiece import Tokenizer
 
 SPLITS = ("train", "validation")

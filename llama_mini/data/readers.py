@@ -19,7 +19,8 @@ from urllib.parse import urlsplit
 from llama_mini.data import cleaning, extraction, latex, quality, restructuredtext
 from llama_mini.data.documents import Document
 from llama_mini.data.files import DataError
-from llama_mini.data.sources import Part, PinnedFile
+from llama_mini.data.sources import Part
+from llama_mini.pinned.files import PinnedFile
 
 
 def members(archive: Path, part: Part) -> Iterator[tuple[str, bytes]]:

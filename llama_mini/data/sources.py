@@ -1,4 +1,4 @@
-"""The table of sources: the pinned files that the mix is made of, what each gives, and weights."""
+"""The table of sources: the pinned files that the mix is made of, and what each gives."""
 
 import tomllib
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from importlib import resources
 from pathlib import Path
 
 from llama_mini.data.files import fingerprint
+from llama_mini.pinned.files import PinnedFile
 
 
 @dataclass(frozen=True)
@@ -21,21 +22,6 @@ class Source:
     share: float
     stand_in: str
     caveat: str
-
-
-@dataclass(frozen=True)
-class PinnedFile:
-    """A file of a package registry that can never change: its SHA-256 is part of the name.
-
-    package, version, filename: where to ask for it. size: bytes. licence: of what we take.
-    """
-
-    package: str
-    version: str
-    filename: str
-    sha256: str
-    size: int
-    licence: str
 
 
 @dataclass(frozen=True)
@@ -59,28 +45,12 @@ class Part:
 
 
 @dataclass(frozen=True)
-class PinnedWeights:
-    """The weights of a model that a pinned file carries as one of its members.
-
-    key: its short name. what: the model in a few words. member: its name in the archive `file`;
-    member_sha256: its own SHA-256.
-    """
-
-    key: str
-    what: str
-    file: PinnedFile
-    member: str
-    member_sha256: str
-
-
-@dataclass(frozen=True)
 class SourceTable:
     """Everything `sources.toml` says."""
 
     sources: tuple[Source, ...]
     files: tuple[PinnedFile, ...]
     parts: tuple[Part, ...]
-    weights: tuple[PinnedWeights, ...] = ()
 
     def source(self, key: str) -> Source:
         """The source of that key. Raises KeyError with the keys there are."""
@@ -122,8 +92,7 @@ def load_table(path: Path | None = None) -> SourceTable:
     sources = tuple(Source(key=key, **fields) for key, fields in tables["sources"].items())
     files = tuple(PinnedFile(**fields) for fields in tables["files"])
     parts = tuple(_part(fields) for fields in tables["parts"])
-    weights = tuple(_weights(key, fields) for key, fields in tables.get("weights", {}).items())
-    table = SourceTable(sources, files, parts, weights)
+    table = SourceTable(sources, files, parts)
     _check(table)
     return table
 
@@ -138,11 +107,6 @@ def _part(fields: dict) -> Part:
         exclude=tuple(fields.get("exclude", ())),
         options=tuple((name, tuple(fields[name])) for name in sorted(fields.keys() - known)),
     )
-
-
-def _weights(key: str, fields: dict) -> PinnedWeights:
-    own = {name: fields.pop(name) for name in ("what", "member", "member_sha256")}
-    return PinnedWeights(key=key, file=PinnedFile(**fields), **own)
 
 
 def _check(table: SourceTable) -> None:

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from llama_mini.data import fetch
-from llama_mini.data.files import DataError, sha256_of_file
+from llama_mini.files import sha256_of_file
+from llama_mini.pinned import fetch, index
+from llama_mini.pinned.files import CacheError
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def test_files_come_from_the_users_index(tiny, tmp_path, monkeypatch, simple_ind
     else:
         (tmp_path / "pip.conf").write_text(f"[global]\nindex-url = {simple_index}\n")
         monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
-    assert fetch.index_settings().index_urls == (simple_index,)
+    assert index.index_settings().index_urls == (simple_index,)
     paths = fetch.fetch_all(tiny.table.files, tmp_path / "downloads", progress=False)
     assert len(paths) == len(tiny.table.files)
 
@@ -55,8 +56,8 @@ def test_files_come_from_the_users_index(tiny, tmp_path, monkeypatch, simple_ind
 def test_without_settings_there_is_one_index_the_public_one(tiny, monkeypatch):
     monkeypatch.delenv("PIP_NO_INDEX")
     monkeypatch.delenv("PIP_FIND_LINKS")
-    (index,) = fetch.index_settings().index_urls
-    assert index.startswith("https://")
+    (url,) = index.index_settings().index_urls
+    assert url.startswith("https://")
 
 
 def test_the_environment_overrules_the_configuration_file(tiny, tmp_path, monkeypatch):
@@ -65,7 +66,7 @@ def test_the_environment_overrules_the_configuration_file(tiny, tmp_path, monkey
     monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "http://b/simple http://c/simple")
     monkeypatch.setenv("PIP_INDEX_URL", "http://d/simple")
     monkeypatch.delenv("PIP_NO_INDEX")
-    settings = fetch.index_settings()
+    settings = index.index_settings()
     assert settings.index_urls == ("http://d/simple", "http://b/simple", "http://c/simple")
     assert settings.timeout == 7
 
@@ -84,7 +85,7 @@ def test_a_damaged_file_that_cannot_be_fetched_again_is_named(tiny, tmp_path, mo
     paths = fetch.fetch_all(tiny.table.files, folder, progress=False)
     paths["tinynews"].write_bytes(b"half")
     monkeypatch.delenv("PIP_FIND_LINKS")
-    with pytest.raises(DataError, match="The copy in the cache is damaged") as error:
+    with pytest.raises(CacheError, match="The copy in the cache is damaged") as error:
         fetch.fetch_all(tiny.table.files, folder, progress=False)
     assert "tinynews 1.0, file tinynews-1.0-py3-none-any.whl" in str(error.value)
     assert "llama-mini data build" in str(error.value)
@@ -106,7 +107,7 @@ def test_no_network_names_the_file_the_place_and_the_next_step(tiny, tmp_path, m
     monkeypatch.delenv("PIP_FIND_LINKS")
     # Port 9 discards; nothing listens there.
     monkeypatch.setenv("PIP_INDEX_URL", "http://someone:secret@127.0.0.1:9/simple")
-    with pytest.raises(DataError) as error:
+    with pytest.raises(CacheError) as error:
         fetch.fetch_all(tiny.table.files, tmp_path / "downloads", progress=False)
     message = str(error.value)
     assert tiny.table.files[0].filename in message and "127.0.0.1:9" in message
@@ -118,11 +119,11 @@ def test_a_file_that_no_index_has_is_named(tiny, tmp_path, monkeypatch, simple_i
     monkeypatch.delenv("PIP_NO_INDEX")
     monkeypatch.setenv("PIP_INDEX_URL", simple_index)
     file = replace(tiny.table.file("tinyweb"), version="2.0", filename="tinyweb-2.0.tar.gz")
-    with pytest.raises(DataError, match=r"tinyweb 2\.0, file tinyweb-2\.0\.tar\.gz: could not be"):
+    with pytest.raises(CacheError, match=r"tinyweb 2\.0, file tinyweb-2\.0\.tar\.gz: could not be"):
         fetch.fetch_all([file], tmp_path / "downloads", progress=False)
 
 
 def test_a_disk_without_room_for_the_downloads_is_said_before_them(tiny, tmp_path):
     file = replace(tiny.table.file("tinyweb"), size=1 << 60)
-    with pytest.raises(DataError, match=r"The downloads need [\d]+ MB"):
+    with pytest.raises(CacheError, match=r"The downloads need [\d]+ MB"):
         fetch.fetch_all([file], tmp_path / "downloads", progress=False)

