@@ -34,7 +34,7 @@ from ablation_variants import VARIANTS, build
 from torch import nn
 
 from llama_mini import ModelConfig, paths
-from llama_mini.data.packing import TokenShards
+from llama_mini.data.shards import TokenShards
 from llama_mini.training.recipe import loss as objective
 from llama_mini.training.recipe import optimizer, schedule
 from llama_mini.training.run.validation import Validation

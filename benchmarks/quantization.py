@@ -27,7 +27,7 @@ import torch
 from torch import Tensor, nn
 
 from llama_mini import load, paths
-from llama_mini.data.packing import TokenShards
+from llama_mini.data.shards import TokenShards
 from llama_mini.evaluation.perplexity import token_log_likelihoods
 from llama_mini.tokenizer.sentencepiece import Tokenizer
 from llama_mini.weights import pretrained

@@ -45,7 +45,7 @@ print(build_mix())
 
 # %%
 from llama_mini import paths
-from llama_mini.data.packing import TokenShards
+from llama_mini.data.shards import TokenShards
 from llama_mini.tokenizer.sentencepiece import Tokenizer
 
 tokenizer = Tokenizer(paths.mix_dir() / "tokenizer.model")

@@ -12,9 +12,11 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from llama_mini import paths
-from llama_mini.data import dedup, language, mix, packing, quality, readers
+from llama_mini.data import prose, readers, shards
+from llama_mini.data.ccnet import dedup, language
 from llama_mini.data.documents import Document, read_documents, write_documents
 from llama_mini.data.files import fingerprint
+from llama_mini.data.mixing import passes
 from llama_mini.data.sources import SourceTable, load_table
 from llama_mini.data.table import MixRow, format_table, mix_table
 from llama_mini.files import remove_partial_files
@@ -69,8 +71,8 @@ def build_mix(
         _inputs(table), seed, vocab_size, total_tokens, validation_fraction, _TOKENIZER_BYTES
     )
     seconds: dict[str, float] = {}
-    if _stamp_of(out) == stamp and packing.is_intact(out):
-        return MixReport(out, packing.read_index(out)["digest"], mix_table(out), seconds)
+    if _stamp_of(out) == stamp and shards.is_intact(out):
+        return MixReport(out, shards.read_index(out)["digest"], mix_table(out), seconds)
 
     with _timed("fetch", seconds):
         archives = fetch.fetch_all(table.files, paths.cache_dir() / "downloads", progress)
@@ -83,17 +85,17 @@ def build_mix(
     with _timed("encode", seconds):
         tokens = _encode(documents, Tokenizer(model), progress)
     with _timed("sample and pack", seconds):
-        shares = {source.key: source.share for source in table.sources}
+        share = {source.key: source.share for source in table.sources}
         sizes = [len(ids) + 2 for ids in tokens]
-        train, validation = mix.split_validation(
-            documents, sizes, shares, round(total_tokens * validation_fraction), seed
+        train, validation = passes.split_validation(
+            documents, sizes, share, round(total_tokens * validation_fraction), seed
         )
-        order, sampled = mix.sample(
-            [documents[i] for i in train], [sizes[i] for i in train], shares, total_tokens, seed
+        order, sampled = passes.sample(
+            [documents[i] for i in train], [sizes[i] for i in train], share, total_tokens, seed
         )
-        validation.sort(key=lambda i: mix.draw(seed, "order", documents[i].id))
+        validation.sort(key=lambda i: passes.draw(seed, "order", documents[i].id))
         rows = _rows(table, documents, sizes, validation, sampled)
-        index = packing.write_shards(
+        index = shards.write_shards(
             out,
             {
                 "train": ((documents[train[i]].source, tokens[train[i]]) for i in order),
@@ -112,7 +114,7 @@ def build_mix(
 
 def _inputs(table: SourceTable) -> str:
     """A hash of what the documents follow from: the table, our code, and the libraries it uses."""
-    modules = sorted(Path(__file__).parent.glob("*.py"))
+    modules = sorted(Path(__file__).parent.rglob("*.py"))
     code = {path.name: path.read_text(encoding="utf-8") for path in modules}
     libraries = ("py3langid", "resiliparse", "sentencepiece")
     versions = {name: importlib.metadata.version(name) for name in libraries}
@@ -121,7 +123,7 @@ def _inputs(table: SourceTable) -> str:
 
 def _stamp_of(folder: Path) -> str | None:
     try:
-        return packing.read_index(folder)["about"].get("stamp")
+        return shards.read_index(folder)["about"].get("stamp")
     except FileNotFoundError:
         return None
 
@@ -174,7 +176,7 @@ def _filtered(
         kept = []
         bar = tqdm(candidates, desc="filter", unit="document", disable=not progress)
         for document in bar:
-            if quality.rejection(document) is None and (
+            if prose.rejection(document) is None and (
                 document.source not in _ENGLISH or language.detect_language(document.text) == "en"
             ):
                 kept.append(document)
@@ -210,7 +212,7 @@ def _tokenizer(
         texts = []
         for source in table.sources:
             own = [document for document in documents if document.source == source.key]
-            own.sort(key=lambda document: mix.draw(seed, "tokenizer", document.id))
+            own.sort(key=lambda document: passes.draw(seed, "tokenizer", document.id))
             room = _TOKENIZER_BYTES * source.share / 100
             for document in own:
                 if room <= 0:
@@ -238,7 +240,7 @@ def _rows(
     documents: list[Document],
     sizes: list[int],
     validation: list[int],
-    sampled: dict[str, mix.Sampled],
+    sampled: dict[str, passes.Sampled],
 ) -> list[MixRow]:
     total = sum(taken.tokens for taken in sampled.values())
     rows = []

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from llama_mini import paths
-from llama_mini.data import mix, packing
+from llama_mini.data.mixing.passes import draw
+from llama_mini.data.shards import TOKENIZER_FILE, TokenShards
 from llama_mini.tokenizer.sentencepiece import Tokenizer
 
 
@@ -21,16 +22,16 @@ def random_documents(
     source.
     """
     folder = paths.mix_dir() if folder is None else Path(folder)
-    shards = packing.TokenShards(folder, split)
+    shards = TokenShards(folder, split)
     if source is not None and source.lower() not in shards.sources:
         raise ValueError(f"There is no source {source!r}; there are {', '.join(shards.sources)}.")
-    tokenizer = Tokenizer(folder / packing.TOKENIZER_FILE)
+    tokenizer = Tokenizer(folder / TOKENIZER_FILE)
     numbers = [
         number
         for number, kind in enumerate(shards.documents["source"])
         if source is None or shards.sources[kind] == source.lower()
     ]
-    numbers.sort(key=lambda number: mix.draw(seed, "show", number))
+    numbers.sort(key=lambda number: draw(seed, "show", number))
     found: dict[str, str] = {}
     for number in numbers:
         if len(found) == count:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llama_mini import paths
-from llama_mini.data import packing
+from llama_mini.data import shards
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class MixRow:
 def mix_table(folder: str | Path | None = None) -> list[MixRow]:
     """The table of a finished mix, one row a source. Raises FileNotFoundError if there is none."""
     folder = paths.mix_dir() if folder is None else folder
-    rows = packing.read_index(folder)["about"].get("table", [])
+    rows = shards.read_index(folder)["about"].get("table", [])
     return [MixRow(**row) for row in rows]
 
 

@@ -37,7 +37,7 @@ def silu(x):
 
 @pytest.fixture
 def mix(tmp_path):
-    from llama_mini.data.packing import write_shards
+    from llama_mini.data.shards import write_shards
     from llama_mini.tokenizer.sentencepiece import train_tokenizer
 
     text = "the old ship crossed the bridge and a small dog followed every letter of the teacher"

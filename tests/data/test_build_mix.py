@@ -9,7 +9,7 @@ from tiny_sources import TINY_SIZES, files_of, start_tiny_build
 
 from llama_mini.data.build import build_mix, format_table, mix_table
 from llama_mini.data.files import DataError
-from llama_mini.data.packing import TokenShards
+from llama_mini.data.shards import TokenShards
 from llama_mini.data.show import random_documents
 
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llama_mini.data import cleaning, extraction, language, latex, restructuredtext
+from llama_mini.data import cleaning, code, latex, news, restructuredtext, wikipedia
+from llama_mini.data.ccnet import extraction, language
 
 
 def test_tidy_leaves_plain_characters_and_plain_spacing():
@@ -42,18 +43,18 @@ def test_paragraphs_are_unwrapped_and_verse_is_not():
     ],
 )
 def test_news_is_repaired_where_there_is_no_doubt(damaged, repaired):
-    assert cleaning.repair_news(damaged) == repaired
+    assert news.repair_news(damaged) == repaired
 
 
 @pytest.mark.parametrize("damaged", ["J\ufffd\ufffdrgen won.", 'the wall "?so', 'don"t', "K?ln"])
 def test_news_that_is_damaged_otherwise_is_given_up(damaged):
-    assert cleaning.repair_news(damaged) is None
+    assert news.repair_news(damaged) is None
 
 
 def test_hyphens_that_the_texts_themselves_write_as_spaces_are_undone():
     texts = ["polling stations open", "polling stations close", "polling-stations", "long-term"]
-    assert cleaning.false_hyphens(texts) == {("polling", "stations")}
-    repaired = cleaning.repair_news(
+    assert news.false_hyphens(texts) == {("polling", "stations")}
+    repaired = news.repair_news(
         "The polling-stations, a long-term plan.", {("polling", "stations")}
     )
     assert repaired == "The polling stations, a long-term plan."
@@ -61,13 +62,13 @@ def test_hyphens_that_the_texts_themselves_write_as_spaces_are_undone():
 
 def test_licence_headers_go_and_other_comments_stay():
     header = "#!/usr/bin/env python\n# Copyright 2020 A. Author\n# SPDX-License-Identifier: MIT\n\n"
-    assert cleaning.without_licence_header(header + "x = 1\n") == "x = 1\n"
-    assert cleaning.without_licence_header("# A remark.\nx = 1\n") == "# A remark.\nx = 1\n"
+    assert code.without_licence_header(header + "x = 1\n") == "x = 1\n"
+    assert code.without_licence_header("# A remark.\nx = 1\n") == "# A remark.\nx = 1\n"
 
 
 def test_leads_lose_the_holes_of_removed_pronunciations():
-    assert cleaning.clean_lead("Rome ( ; , or ) is old.") == "Rome is old."
-    assert cleaning.clean_lead("Rome (; Latin: Roma) is old .") == "Rome (Latin: Roma) is old."
+    assert wikipedia.clean_lead("Rome ( ; , or ) is old.") == "Rome is old."
+    assert wikipedia.clean_lead("Rome (; Latin: Roma) is old .") == "Rome (Latin: Roma) is old."
 
 
 PAPER = r"""\documentclass{article}

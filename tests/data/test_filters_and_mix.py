@@ -5,9 +5,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_sources import prose
 
-from llama_mini.data import dedup, mix, quality
+from llama_mini.data import c4
+from llama_mini.data import prose as rules
+from llama_mini.data.ccnet import dedup
 from llama_mini.data.documents import Document, read_documents, write_documents
 from llama_mini.data.files import DataError
+from llama_mini.data.mixing import passes
 
 
 def document(text: str, name: str = "a", source: str = "commoncrawl", group: str = "") -> Document:
@@ -19,7 +22,7 @@ SENTENCE = "The old river runs under the bridge."
 
 def test_c4_keeps_lines_that_are_sentences():
     page = f"Home\nProducts and prices here now\n{SENTENCE}\n{SENTENCE}[3]\n{SENTENCE}"
-    assert quality.c4_lines(page) == "\n\n".join([SENTENCE] * 3)
+    assert c4.c4_lines(page) == "\n\n".join([SENTENCE] * 3)
 
 
 @pytest.mark.parametrize(
@@ -34,12 +37,12 @@ def test_c4_keeps_lines_that_are_sentences():
 )
 def test_c4_drops_other_lines(line):
     page = "\n".join([SENTENCE] * 3)
-    assert quality.c4_lines(f"{page}\n{line}") == quality.c4_lines(page) != ""
+    assert c4.c4_lines(f"{page}\n{line}") == c4.c4_lines(page) != ""
 
 
 def test_c4_drops_pages_with_brackets_or_fewer_than_three_sentences():
-    assert quality.c4_lines("\n".join([SENTENCE] * 2)) == ""
-    assert quality.c4_lines("\n".join([SENTENCE] * 3) + "\nvar x = {};") == ""
+    assert c4.c4_lines("\n".join([SENTENCE] * 2)) == ""
+    assert c4.c4_lines("\n".join([SENTENCE] * 3) + "\nvar x = {};") == ""
 
 
 @pytest.mark.parametrize(
@@ -54,7 +57,7 @@ def test_c4_drops_pages_with_brackets_or_fewer_than_three_sentences():
     ],
 )
 def test_prose_is_rejected_for_a_reason(text, reason):
-    assert quality.rejection(document(text)) == reason
+    assert rules.rejection(document(text)) == reason
 
 
 @pytest.mark.parametrize(
@@ -67,7 +70,7 @@ def test_prose_is_rejected_for_a_reason(text, reason):
     ],
 )
 def test_code_is_judged_by_its_lines(code, reason):
-    assert quality.rejection(document(code, source="github")) == reason
+    assert rules.rejection(document(code, source="github")) == reason
 
 
 def test_a_paragraph_stays_where_it_came_first_whatever_its_digits_and_case():
@@ -123,7 +126,7 @@ def library(sizes: dict[str, list[int]]) -> tuple[list[Document], list[int]]:
 def test_sampling_meets_the_shares_and_repeats_evenly(a, b, seed):
     documents, sizes = library({"a": a, "b": b})
     total = int(2.9 * min(sum(a) / 0.7, sum(b) / 0.3))
-    order, sampled = mix.sample(documents, sizes, SHARES, total, seed)
+    order, sampled = passes.sample(documents, sizes, SHARES, total, seed)
     for source, share in SHARES.items():
         own = [i for i in order if documents[i].source == source]
         assert sum(sizes[i] for i in own) == sampled[source].tokens
@@ -132,20 +135,20 @@ def test_sampling_meets_the_shares_and_repeats_evenly(a, b, seed):
         # Nobody is read twice before everybody was read once.
         counts = [own.count(i) for i, d in enumerate(documents) if d.source == source]
         assert max(counts) - min(counts) <= 1
-    assert mix.sample(documents, sizes, SHARES, total, seed)[0] == order
+    assert passes.sample(documents, sizes, SHARES, total, seed)[0] == order
 
 
 def test_a_scarce_source_is_named_with_what_it_allows():
     documents, sizes = library({"a": [10] * 100, "b": [10] * 10})
     with pytest.raises(DataError, match=r"source b, which has 100: .* at most 1,000 tokens"):
-        mix.sample(documents, sizes, SHARES, 1001, 0)
-    mix.sample(documents, sizes, SHARES, 1000, 0)
+        passes.sample(documents, sizes, SHARES, 1001, 0)
+    passes.sample(documents, sizes, SHARES, 1000, 0)
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_groups_never_part_and_every_source_is_validated(seed):
     documents, sizes = library({"a": [10] * 200, "b": [10] * 60})
-    train, validation = mix.split_validation(documents, sizes, SHARES, 200, seed)
+    train, validation = passes.split_validation(documents, sizes, SHARES, 200, seed)
     assert sorted(train + validation) == list(range(len(documents)))
     assert not {documents[i].group for i in train} & {documents[i].group for i in validation}
     for source, wanted in (("a", 140), ("b", 60)):
@@ -156,4 +159,4 @@ def test_groups_never_part_and_every_source_is_validated(seed):
 def test_a_source_of_one_group_cannot_be_split():
     documents, sizes = library({"a": [10] * 20, "b": [10, 10]})
     with pytest.raises(DataError, match="source b has 1 group"):
-        mix.split_validation(documents, sizes, SHARES, 50, 0)
+        passes.split_validation(documents, sizes, SHARES, 50, 0)

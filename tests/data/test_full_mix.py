@@ -8,7 +8,7 @@ import pytest
 
 from llama_mini import paths
 from llama_mini.data.build import build_mix, mix_table
-from llama_mini.data.packing import TOKENIZER_FILE, TokenShards, is_intact
+from llama_mini.data.shards import TOKENIZER_FILE, TokenShards, is_intact
 from llama_mini.data.sources import load_table
 from llama_mini.tokenizer.sentencepiece import Tokenizer
 

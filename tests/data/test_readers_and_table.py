@@ -7,7 +7,9 @@ from tiny_sources import METADATA, code, sdist, wheel
 
 from llama_mini.data import readers
 from llama_mini.data.files import DataError
-from llama_mini.data.sources import Part, PinnedFile, load_table
+from llama_mini.data.readers import archives
+from llama_mini.data.sources import Part, load_table
+from llama_mini.pinned.files import PinnedFile
 
 
 def part(reader: str, include: str, source: str = "github") -> Part:
@@ -36,7 +38,7 @@ def test_every_file_is_pinned_and_every_part_has_a_reader():
         assert re.fullmatch("[0-9a-f]{64}", file.sha256) and file.size > 0 and file.licence
         assert file.version in file.filename
     assert len({file.package for file in table.files}) == len(table.files)
-    assert {part.reader for part in table.parts} <= set(readers.READERS)
+    assert {part.reader for part in table.parts} <= set(readers.names())
     for source in table.sources:
         assert source.stand_in and source.caveat and table.licences(source.key)
 
@@ -50,7 +52,7 @@ def test_an_unknown_source_is_named(tmp_path):
 def test_members_are_read_in_order_whatever_their_place_in_the_archive(tmp_path, make):
     suffix = ".whl" if make is wheel else ".tar.gz"
     path = make(tmp_path / f"pkg{suffix}", {"b.txt": b"2", "a.txt": b"1", "c.md": b"3"})
-    assert list(readers.members(path, part("x", "*.txt"))) == [("a.txt", b"1"), ("b.txt", b"2")]
+    assert list(archives.members(path, part("x", "*.txt"))) == [("a.txt", b"1"), ("b.txt", b"2")]
 
 
 @pytest.mark.parametrize("make", [wheel, sdist])
@@ -59,17 +61,17 @@ def test_names_that_point_outside_are_only_names(tmp_path, make):
     folder = tmp_path / "inner"
     folder.mkdir()
     path = make(folder / f"pkg{suffix}", {"../escaped.py": b"x = 1", "ok.py": b"y = 2"})
-    assert len(list(readers.members(path, part("x", "*.py")))) == 2
+    assert len(list(archives.members(path, part("x", "*.py")))) == 2
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["inner", f"pkg{suffix}"]
 
 
 def test_a_missing_member_and_a_broken_archive_name_the_package_and_the_file(tmp_path):
     path = wheel(tmp_path / "pkg.whl", {"a.txt": b""})
     with pytest.raises(DataError, match=r"pkg: pkg\.whl has no member like \*\.md"):
-        list(readers.members(path, part("x", "*.md")))
+        list(archives.members(path, part("x", "*.md")))
     path.write_bytes(b"PK broken")
     with pytest.raises(DataError, match=r"pkg: .*pkg\.whl is not a readable archive"):
-        list(readers.members(path, part("x", "*.md")))
+        list(archives.members(path, part("x", "*.md")))
 
 
 def test_code_under_another_licence_is_refused(tmp_path):

@@ -193,7 +193,7 @@ def test_a_model_is_trained_and_writes_without_a_network(offline, tmp_path):
 
 def write_small_mix(folder: Path) -> None:
     """A few made-up stories through the real tokenizer and the real writer of token shards."""
-    from llama_mini.data.packing import write_shards
+    from llama_mini.data.shards import write_shards
     from llama_mini.tokenizer.sentencepiece import train_tokenizer
 
     rng = random.Random(0)

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from llama_mini.data.packing import write_shards
+from llama_mini.data.shards import write_shards
 from llama_mini.tokenizer.sentencepiece import train_tokenizer
 from llama_mini.training import TrainSettings
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from llama_mini.config import ModelConfig
-from llama_mini.data.packing import TokenShards
+from llama_mini.data.shards import TokenShards
 from llama_mini.model import Transformer
 from llama_mini.training.baseline import Bigram
 from llama_mini.training.run.validation import Validation

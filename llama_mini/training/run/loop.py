@@ -13,7 +13,7 @@ from torch import nn
 from llama_mini import files, paths, slots
 from llama_mini import model as architecture
 from llama_mini.config import ModelConfig
-from llama_mini.data.packing import TokenShards
+from llama_mini.data.shards import TokenShards
 from llama_mini.tokenizer.sentencepiece import Tokenizer
 from llama_mini.training import precision
 from llama_mini.training.baseline import Bigram

@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class Tokens(Protocol):
-    """One split of a packed mix, as `llama_mini.data.packing.TokenShards` offers it."""
+    """One split of a packed mix, as `llama_mini.data.shards.TokenShards` offers it."""
 
     vocab_size: int
     digest: str

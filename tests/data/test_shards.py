@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_sources import prose
 
-from llama_mini.data.packing import TokenShards, is_intact, write_shards
+from llama_mini.data.shards import TokenShards, is_intact, write_shards
 from llama_mini.tokenizer.sentencepiece import train_tokenizer
 
 

@@ -1,0 +1,15 @@
+"""Lead sections of Wikipedia's articles."""
+
+import json
+from pathlib import Path
+
+from llama_mini.data import wikipedia
+from llama_mini.data.readers.archives import Read, members
+from llama_mini.data.sources import Part
+
+
+def read(archive: Path, part: Part) -> Read:
+    """Lead sections of articles, out of a JSON file of title → extract."""
+    for _, raw in members(archive, part):
+        for title, article in json.loads(raw).items():
+            yield title, title, f"{title}\n\n{wikipedia.clean_lead(article['extract'])}"
