@@ -38,3 +38,13 @@ def cache_dir() -> Path:
 def mix_dir() -> Path:
     """The folder `llama-mini data build` fills: token shards, their index and the tokenizer."""
     return cache_dir() / "mix"
+
+
+def own_stages_dir() -> Path:
+    """Where the stages of the data lie that a learner's code had a hand in."""
+    return workspace() / "data" / "stages"
+
+
+def own_mix_dir() -> Path:
+    """The mix that a learner's code made, beside the reference's in `mix_dir()`."""
+    return workspace() / "mix"

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from llama_mini import paths, slots
 from llama_mini.data.files import fingerprint
 from llama_mini.files import remove_partial_files, sha256_of_file
 from llama_mini.pinned.files import atomic_write
@@ -27,6 +28,15 @@ TOKENS_PER_SHARD = 1 << 21
 _FORMAT = 1
 _TOKEN = np.dtype("<u2")
 _DOCUMENT = np.dtype([("start", "<i8"), ("source", "<u1")])
+
+
+def default_folder() -> Path:
+    """The folder of the mix that today's code makes, built or not.
+
+    `paths.mix_dir()` for the reference's; the workspace's `paths.own_mix_dir()` as soon as a
+    learner's code fills a slot of `llama_mini.data`.
+    """
+    return paths.own_mix_dir() if slots.fingerprint("llama_mini.data") else paths.mix_dir()
 
 
 def write_shards(
@@ -128,6 +138,12 @@ def read_index(folder: str | Path) -> dict[str, Any]:
     try:
         index = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
+        if folder == paths.own_mix_dir():
+            raise FileNotFoundError(
+                f"There is no finished data mix of your own in {folder}: it takes one, for it runs "
+                f"on {slots.describe(slots.fingerprint('llama_mini.data'))}. {advice} Or train on "
+                "the reference's, with --no-overlay."
+            ) from None
         raise FileNotFoundError(f"There is no finished data mix in {folder}. {advice}") from None
     except ValueError as error:
         raise FileNotFoundError(f"{path} is not readable ({error}). {advice}") from error

@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from llama_mini import paths
 from llama_mini.data.mixing.passes import draw
-from llama_mini.data.shards import TOKENIZER_FILE, TokenShards
+from llama_mini.data.shards import TOKENIZER_FILE, TokenShards, default_folder
 from llama_mini.tokenizer.sentencepiece import Tokenizer
 
 
@@ -21,7 +20,7 @@ def random_documents(
     other, so most are short. Raises FileNotFoundError without a mix, ValueError for an unknown
     source.
     """
-    folder = paths.mix_dir() if folder is None else Path(folder)
+    folder = default_folder() if folder is None else Path(folder)
     shards = TokenShards(folder, split)
     if source is not None and source.lower() not in shards.sources:
         raise ValueError(f"There is no source {source!r}; there are {', '.join(shards.sources)}.")

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from llama_mini import paths
 from llama_mini.data import shards
 
 
@@ -27,7 +26,7 @@ class MixRow:
 
 def mix_table(folder: str | Path | None = None) -> list[MixRow]:
     """The table of a finished mix, one row a source. Raises FileNotFoundError if there is none."""
-    folder = paths.mix_dir() if folder is None else folder
+    folder = shards.default_folder() if folder is None else folder
     rows = shards.read_index(folder)["about"].get("table", [])
     return [MixRow(**row) for row in rows]
 

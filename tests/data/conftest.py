@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 from tiny_sources import TinyIndex, write_files, write_table
 
+from llama_mini import slots
 from llama_mini.data.sources import load_table
+
+
+@pytest.fixture(autouse=True)
+def _slots_given_back():
+    yield
+    slots.restore_all()
 
 
 @pytest.fixture(scope="session")

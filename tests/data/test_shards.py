@@ -8,7 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_sources import prose
 
-from llama_mini.data.shards import TokenShards, is_intact, write_shards
+from llama_mini import paths, slots
+from llama_mini.data.shards import (
+    TokenShards,
+    default_folder,
+    is_intact,
+    write_shards,
+)
 from llama_mini.tokenizer.sentencepiece import train_tokenizer
 
 
@@ -138,3 +144,14 @@ def _tiny_mix(tmp_path, tokenizer_file):
     splits = {"train": [("a", [3])], "validation": [("a", [5])]}
     write_shards(tmp_path / "tiny", splits, tokenizer_file)
     return tmp_path / "tiny"
+
+
+def test_a_learners_data_slot_gives_a_mix_of_its_own_in_the_workspace(tmp_path, monkeypatch):
+    monkeypatch.setenv("LLAMA_MINI_HOME", str(tmp_path / "home"))
+    assert default_folder() == paths.mix_dir()
+    slots.fill("llama_mini.norm:RMSNorm", object, "class RMSNorm: ...")
+    assert default_folder() == paths.mix_dir()
+    slots.fill("llama_mini.data.c4:c4_lines", str.upper, "c4_lines = str.upper")
+    assert default_folder() == paths.workspace() / "mix"
+    with pytest.raises(FileNotFoundError, match=r"your code in data\.c4\.c4_lines.*--no-overlay"):
+        TokenShards(default_folder(), "train")
