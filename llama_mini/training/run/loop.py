@@ -8,18 +8,20 @@ from functools import cached_property
 from typing import Any
 
 import torch
-from torch import nn
 
-from llama_mini import files, paths, slots
+from llama_mini import files, paths
 from llama_mini import model as architecture
 from llama_mini.config import ModelConfig
 from llama_mini.data.shards import TokenShards
 from llama_mini.tokenizer.sentencepiece import Tokenizer
 from llama_mini.training import precision
 from llama_mini.training.baseline import Bigram
-from llama_mini.training.recipe import loss, optimizer, schedule
+from llama_mini.training.recipe import optimizer, schedule
+from llama_mini.training.recipe.update import NotFiniteError, Step
 from llama_mini.training.run import checkpoint, folder, interrupt, resolve
+from llama_mini.training.run import code as whose
 from llama_mini.training.run.checkpoint import Checkpoint
+from llama_mini.training.run.forward import Forward
 from llama_mini.training.run.metrics import MetricsLog
 from llama_mini.training.run.pace import Pace
 from llama_mini.training.run.settings import TrainSettings
@@ -72,9 +74,13 @@ class Trainer:
         self.run = folder.create(settings.run, self._checkpoint(), self.tokenizer.path)
 
     @classmethod
-    def resume(cls, run: str | None = None, **given: Any) -> "Trainer":
+    def resume(
+        cls, run: str | None = None, *, with_todays_code: bool = False, **given: Any
+    ) -> "Trainer":
         """Continue a run, the newest if none is named, exactly where its last checkpoint is.
 
+        with_todays_code: go on although other code runs now than it was trained on, and let the run
+        remember it; ValueError otherwise names what differs.
         given: settings the caller insists on; ValueError names those that the run was not made
         with, because half a run with each would be neither. `data` may point to another copy of
         the same mix. Raises FileNotFoundError if there is no such run.
@@ -85,6 +91,11 @@ class Trainer:
         saved = checkpoint.load(trainer.run.last)
         settings = TrainSettings.from_dict(saved.settings)
         resolve.refuse_other_settings(trainer.run.name, settings, given)
+        saved.code = whose.known(saved.code, whose.todays(settings.document_mask))
+        if not with_todays_code:
+            whose.refuse_other_code(
+                trainer.run.name, saved.code, whose.todays(settings.document_mask)
+            )
         settings = replace(settings, data=given.get("data") or settings.data)
         trainer._open_data(settings)
         resolve.refuse_other_data(
@@ -111,20 +122,28 @@ class Trainer:
         """Train to the end, one update at a time.
 
         Stop whenever you like, with `break`, Ctrl-C or the kernel's stop button: the last whole
-        update is saved. Raises FloatingPointError if the loss is no longer a number.
+        update is saved. Raises FloatingPointError if the loss, the gradient or the weights are no
+        longer numbers, and says which checkpoint still is.
         """
+        spoiled = False
         try:
             with MetricsLog(self.run.metrics_file, after_step=self.step) as log:
                 while not self.finished:
                     with interrupt.held_back():
                         update = self._advance(log)
                     yield update
+        except NotFiniteError as error:
+            spoiled = not self._save_if_finite()
+            raise FloatingPointError(self._what_is_left(error)) from None
         finally:
-            if self.step > self._saved_step:
+            if self.step > self._saved_step and not spoiled:
                 self.save()
 
     def save(self) -> None:
-        """Write the state to the run's `last.pt`, whole or not at all."""
+        """Write the state to the run's `last.pt`, whole or not at all.
+
+        Raises FloatingPointError if a number in it is none: the checkpoint before stays then.
+        """
         checkpoint.save(self.run.last, self._checkpoint())
         self._saved_step = self.step
 
@@ -141,6 +160,7 @@ class Trainer:
         started = time.perf_counter()
         lr = self._learning_rate()
         batch_loss, grad_norm = self._update(lr)
+        self._note_whose_code(log)
         self.step += 1
         updated = time.perf_counter()
         self._pace.note(updated - started)
@@ -171,23 +191,37 @@ class Trainer:
 
     def _update(self, lr: float) -> tuple[float, float]:
         """Change the weights once; the loss before the change, and the gradient's norm."""
-        inputs, targets = self.batches.batch(self.step)
-        inputs, targets = inputs.to(self.device), targets.to(self.device)
-        with precision.autocast(self.device, self.dtype):
-            logits = self.model(inputs)
-        batch_loss = loss.next_token_loss(logits, targets)
-        if not math.isfinite(batch_loss.item()):
-            raise FloatingPointError(
-                f"The loss of update {self.step + 1} is {batch_loss.item()}. The weights before it "
-                f"are saved in {self.run.last}. Start again with a lower --lr than "
-                f"{self.settings.lr:g}, or with --precision fp32."
-            )
-        batch_loss.backward()
-        grad_norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm)
-        optimizer.set_learning_rate(self.optimizer, lr)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        return batch_loss.item(), grad_norm.item()
+        settings = self.settings
+        pieces = self.batches.micro_batches(
+            self.step, settings.micro_batches, settings.document_mask
+        )
+        return self._step(
+            [(inputs.to(self.device), targets.to(self.device)) for inputs, targets in pieces], lr
+        )
+
+    def _note_whose_code(self, log: MetricsLog) -> None:
+        """Remember it, where the update just made ran on other code than those before it."""
+        now = whose.todays(self.settings.document_mask)
+        if now != self.code:
+            change = whose.change(self.step, self.code, now)
+            log.write({"event": "code changed", **change})
+            self.code_changes.append(change)
+            self.code = now
+
+    def _save_if_finite(self) -> bool:
+        try:
+            if self.step > self._saved_step:
+                self.save()
+        except NotFiniteError:
+            return False
+        return True
+
+    def _what_is_left(self, error: NotFiniteError) -> str:
+        return (
+            f"The {error} in update {self.step + 1}. {self.run.last} holds the weights after "
+            f"update {self._saved_step}, all of them numbers. Start again with a lower --lr than "
+            f"{self.settings.lr:g}, or with --precision fp32."
+        )
 
     def _learning_rate(self) -> float:
         # While the pace is being measured, the end is far away and the warm-up is at its start.
@@ -201,7 +235,8 @@ class Trainer:
         if self.step == 1 or self.finished:
             return True
         if self.total_steps is None:
-            return False
+            # To fix the end, one must know what a look takes.
+            return not self._look_seconds
         return self.step % max(1, self.total_steps // self.settings.evaluations) == 0
 
     def _keep(self, validation_loss: float) -> None:
@@ -237,12 +272,18 @@ class Trainer:
         self.optimizer = optimizer.adamw(
             self.model, settings.lr, (settings.beta1, settings.beta2), settings.weight_decay
         )
+        self._step = Step(
+            self.model, self.optimizer, settings.clip_norm, Forward(self.model, self.dtype)
+        )
         self.batches = Batches(self.train_tokens, settings.batch_size, seq_len, settings.seed)
-        self.validation = Validation(self.validation_tokens, seq_len)
-        self.quick_validation = Validation(self.validation_tokens, seq_len, settings.quick_windows)
+        self.validation, self.quick_validation = (
+            Validation(self.validation_tokens, seq_len, most, settings.document_mask)
+            for most in (None, settings.quick_windows)
+        )
         self.step, self.total_steps, self.seconds = 0, settings.steps, 0.0
         self.best_loss = math.inf
         self.tokens_per_update = settings.batch_size * seq_len
+        self.code, self.code_changes = whose.todays(settings.document_mask), []
         self._pace = Pace()
         self._look_seconds = 0.0
 
@@ -258,7 +299,9 @@ class Trainer:
             data_digest=self.train_tokens.digest,
             settings=self.settings.to_dict(),
             params=self.config.to_dict(),
-            learner_slots=slots.filled(),
+            code=self.code,
+            code_changes=self.code_changes,
+            look_seconds=self._look_seconds,
         )
 
     def _restore(self, saved: Checkpoint) -> None:
@@ -267,6 +310,8 @@ class Trainer:
         checkpoint.restore_rng(saved.rng, self.device)
         self.step, self.total_steps, self.seconds = saved.step, saved.total_steps, saved.seconds
         self.best_loss = saved.best_loss
+        self.code, self.code_changes = saved.code, saved.code_changes
+        self._look_seconds = saved.look_seconds
         self._saved_step = saved.step
 
 

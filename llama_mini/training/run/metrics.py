@@ -1,23 +1,26 @@
-"""One line of JSON for each update, appended as it happens."""
+"""One line of JSON for each update, appended as it happens, and one for what is worth knowing."""
 
 import json
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from llama_mini import files
+
 
 class MetricsLog:
     """Appends to `metrics.jsonl`; after a crash, forgets what the checkpoint does not know.
 
-    path: the file. after_step: keep the lines up to this update and drop the rest, a half-written
-    last line included, because a resumed run writes them again.
+    path: the file. after_step: keep the lines up to this update and the events before it, and drop
+    the rest, a half-written last line included, because a resumed run writes them again.
     """
 
     def __init__(self, path: Path, after_step: int) -> None:
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
-        kept = [line for line in lines if _step(line) is not None and _step(line) <= after_step]
-        if kept != lines:
-            path.write_text("".join(kept), encoding="utf-8", newline="\n")
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        lines = text.splitlines(keepends=True)
+        kept = "".join(line for line in lines if _is_known(_read(line), after_step))
+        if kept != text:
+            files.write_text(path, kept)
         self._file = path.open("a", encoding="utf-8", newline="\n")
 
     def write(self, values: dict[str, Any]) -> None:
@@ -42,16 +45,35 @@ class MetricsLog:
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """All whole lines of a metrics file, oldest first."""
+    """What the updates did, oldest first; half-written lines and events are left out."""
+    return [values for values in _whole_lines(path) if "event" not in values]
+
+
+def read_events(path: Path) -> list[dict[str, Any]]:
+    """What happened between updates, oldest first: `event` says what, `step` after which update."""
+    return [values for values in _whole_lines(path) if "event" in values]
+
+
+def _whole_lines(path: Path) -> list[dict[str, Any]]:
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    return [json.loads(line) for line in lines if _step(line) is not None]
+    return [values for values in map(_read, lines) if values is not None]
 
 
-def _step(line: str) -> int | None:
-    """The update a line is about, or None if the line is not whole."""
+def _read(line: str) -> dict[str, Any] | None:
+    """The values of a line about an update or event, or None if it is not whole."""
     if not line.endswith("\n"):
         return None
     try:
-        return int(json.loads(line)["step"])
+        values = json.loads(line)
+        int(values["step"])
     except (ValueError, KeyError, TypeError):
         return None
+    return values
+
+
+def _is_known(values: dict[str, Any] | None, step: int) -> bool:
+    """Whether the checkpoint of `step` came after this line."""
+    if values is None:
+        return False
+    # An event belongs to the update that follows it.
+    return int(values["step"]) + ("event" in values) <= step

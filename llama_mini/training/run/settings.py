@@ -16,6 +16,9 @@ class TrainSettings:
     data: a folder that `llama-mini data build` made; None is `paths.mix_dir()`.
     steps: updates in all; None fits as many as `minutes` allow, evaluations included.
     batch_size, seq_len: sequences in an update, and tokens in each; None is the config's context.
+    micro_batches: pieces that an update's sequences go through the model in, one after the other;
+        the gradient is the same, the memory of activations smaller.
+    document_mask: whether documents that share a sequence are kept from seeing each other.
     lr: the peak, reached after warmup_steps updates; a cosine then takes it to
         lr · final_lr_fraction at the last update.
     weight_decay applies to matrices alone. clip_norm: the largest global gradient norm.
@@ -46,9 +49,11 @@ class TrainSettings:
     precision: str = "auto"
     device: str = "auto"
     threads: int | None = None
+    micro_batches: int = 1
+    document_mask: bool = False
 
     def __post_init__(self) -> None:
-        counts = ("batch_size", "warmup_steps", "evaluations", "quick_windows")
+        counts = ("batch_size", "micro_batches", "warmup_steps", "evaluations", "quick_windows")
         optional_counts = ("steps", "seq_len", "threads")
         for name in (*counts, *optional_counts):
             value = getattr(self, name)
@@ -56,6 +61,13 @@ class TrainSettings:
                 continue
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ValueError(f"{name} must be a whole number of at least 1; got {value!r}.")
+        if self.micro_batches > self.batch_size:
+            raise ValueError(
+                f"micro_batches {self.micro_batches} is more than the {self.batch_size} sequences "
+                "of an update. Lower --micro-batches, or raise --batch-size."
+            )
+        if not isinstance(self.document_mask, bool):
+            raise ValueError(f"document_mask is True or False; got {self.document_mask!r}.")
         for name in ("minutes", "lr", "clip_norm"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above 0; got {getattr(self, name)!r}.")
