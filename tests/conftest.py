@@ -1,6 +1,5 @@
 """What every test relies on: one thread, a fixed seed, Ctrl-C, and a workspace of its own."""
 
-import os
 import signal
 
 import pytest
@@ -19,8 +18,15 @@ def _ctrl_c_is_heard():
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _nobodys_workspace(tmp_path_factory):
+    """What fixtures that outlive a test see in place of the learner's own folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LLAMA_MINI_HOME", str(tmp_path_factory.mktemp("nobodys_workspace")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _own_workspace(tmp_path_factory, monkeypatch):
-    """No test reads or writes the learner's own folder."""
-    if "LLAMA_MINI_HOME" not in os.environ:
-        monkeypatch.setenv("LLAMA_MINI_HOME", str(tmp_path_factory.mktemp("workspace")))
+    """No test reads or writes the learner's own folder, wherever a shell says that it is."""
+    monkeypatch.setenv("LLAMA_MINI_HOME", str(tmp_path_factory.mktemp("workspace")))

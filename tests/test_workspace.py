@@ -1,5 +1,8 @@
 """The learner's copies of the exercise notebooks."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,3 +40,20 @@ def test_without_a_checkout_it_says_where_the_notebooks_are(monkeypatch):
     monkeypatch.setattr(paths, "project_root", lambda: None)
     with pytest.raises(FileNotFoundError, match="make lab"):
         workspace.prepare()
+
+
+def test_a_test_has_a_workspace_of_its_own():
+    assert list(paths.workspace().iterdir()) == []
+    (paths.workspace() / "left.txt").write_text("by a test")
+
+
+def test_no_test_touches_the_workspace_that_a_shell_has_set(tmp_path):
+    probe = f"{__file__}::{test_a_test_has_a_workspace_of_its_own.__name__}"
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", probe],
+        env=os.environ | {"LLAMA_MINI_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert "1 passed" in done.stdout
+    assert list(tmp_path.iterdir()) == []

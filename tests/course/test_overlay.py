@@ -236,6 +236,7 @@ FOREVER = "import itertools\n\n\ndef silu(x):\n    for _ in itertools.count():\n
 @pytest.mark.parametrize("version", ["0.0.1", llama_mini.__version__])
 @pytest.mark.parametrize("source", [FOREVER, "while True:\n    pass\n" + SILU])
 def test_an_answer_is_never_set_aside_for_time(passed, monkeypatch, version, source):
+    overlay.apply()  # so that the other answer, which is in time, is loaded already
     exercise = EXERCISES["silu"]
     hurried = tuple(dataclasses.replace(case, seconds=0.1) for case in exercise.cases)
     monkeypatch.setitem(EXERCISES._loaded, "silu", dataclasses.replace(exercise, cases=hurried))
