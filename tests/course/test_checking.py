@@ -1,8 +1,15 @@
 """`check` in a notebook: the cell is found, run again on its own, judged and kept."""
 
 import json
+import subprocess
+import sys
 
 import pytest
+import torch
+
+from llama_mini import feedforward
+from llama_mini.course import overlay
+from llama_mini.course.derive import solution_cell
 
 SILU = "import torch\n\n\ndef silu(x):\n    return x * torch.sigmoid(x)\n"
 
@@ -136,13 +143,85 @@ def test_a_progress_file_that_is_broken_is_set_aside_and_said(shell, home):
     assert "correct" in shell("progress('silu')")
 
 
-def test_outside_a_notebook_the_file_stands_in_for_the_cell(home, tmp_path):
-    import subprocess
-    import sys
+@pytest.fixture
+def run_file(home, tmp_path):
+    """`run_file(text)` runs a plain Python file and returns what it printed."""
 
-    script = tmp_path / "mine.py"
-    ending = "    from llama_mini.course import check\n    check(silu)\n"
-    script.write_text(f"{SILU}\nif __name__ == '__main__':\n{ending}")
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120)
-    assert "silu: correct" in done.stdout, done.stderr
+    def run(text: str) -> str:
+        script = tmp_path / "mine.py"
+        script.write_text(text)
+        done = subprocess.run([sys.executable, script], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
+
+
+def checked_as_a_program(symbol: str) -> str:
+    ending = f"    from llama_mini.course import check\n    check({symbol})\n"
+    return f"\nif __name__ == '__main__':\n{ending}"
+
+
+def test_outside_a_notebook_the_file_stands_in_for_the_cell(run_file, home):
+    assert "silu: correct" in run_file(SILU + checked_as_a_program("silu"))
     assert (home / "overlay" / "silu.py").read_text().endswith(SILU)
+
+
+def test_an_answer_under_a_decorator_is_kept_from_a_file(run_file, home):
+    stream = solution_cell("llama_mini.generation:stream")
+    assert "@torch.no_grad()\ndef stream(" in stream
+    said = run_file(stream + checked_as_a_program("stream"))
+    assert "stream: correct" in said and "Kept in" in said
+    definition = stream[stream.index("@torch.no_grad()") :]
+    assert (home / "overlay" / "stream.py").read_text().endswith("\n\n\n" + definition + "\n")
+
+
+HIDING = """
+def loudly(function):
+    def wrapper(*given):
+        return function(*given)
+    return wrapper
+
+
+@loudly
+"""
+
+
+def test_an_answer_hidden_by_its_decorator_is_kept_from_a_file(run_file, home):
+    said = run_file(SILU.replace("\n\ndef", HIDING + "def") + checked_as_a_program("silu"))
+    assert "silu: correct" in said
+    assert "@loudly\ndef silu" in (home / "overlay" / "silu.py").read_text()
+
+
+WITH_ALL_IT_NEEDS = """
+import torch
+from llama_mini.course import check
+
+# What is left of one, by name.
+_REST = {"one": 1.0}  # a table
+for _name in ("nothing",):
+    _REST[_name] = 0.0
+UNUSED = print("a part of the file that the answer does not need")
+
+
+def gate(x):
+    return _REST["one"] / (_REST["one"] + torch.exp(-x)) + _REST["nothing"]
+
+
+def silu(x):
+    return x * gate(x)
+
+
+check(silu)
+"""
+
+
+def test_what_an_answer_needs_of_its_file_is_kept_with_it(run_file, home):
+    said = run_file(WITH_ALL_IT_NEEDS)
+    assert "silu: correct" in said
+    kept = (home / "overlay" / "silu.py").read_text()
+    assert "# What is left of one, by name.\n" + '_REST = {"one": 1.0}  # a table' in kept
+    assert "UNUSED" not in kept and "check" not in kept.partition("\n\n")[2]
+    overlay.apply()
+    x = torch.linspace(-3, 3, 7)
+    torch.testing.assert_close(feedforward.silu(x), torch.nn.functional.silu(x))

@@ -1,11 +1,15 @@
 """A learner's cell: find it, and cut the course's calls out of it."""
 
 import ast
+import contextlib
 import inspect
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from llama_mini.course.learner.slicing import definition_with_needs
 
 COURSE_CALLS = frozenset({"check", "hint", "solution", "progress", "check_answer", "get_ipython"})
 COURSE_OBJECTS = frozenset({"overlay"})
@@ -110,27 +114,21 @@ def _is_course_call(node: ast.expr) -> bool:
 
 
 def _from_file(symbol: str, answer: Any) -> Cell | None:
-    """The imports of the answer's file and the definition itself: what a cell would hold."""
-    try:
-        path = inspect.getsourcefile(answer)
-        text = Path(path).read_text(encoding="utf-8") if path else ""
-        body = ast.parse(text).body
-    except (TypeError, OSError, SyntaxError, ValueError):
-        return None
-    definitions = [
-        node for node in body if symbol in top_level_names(ast.get_source_segment(text, node) or "")
-    ]
-    if not definitions:
-        return None
-    imports = [node for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
-    lines = text.splitlines()
-    parts = [
-        "\n".join(lines[_start(node) - 1 : node.end_lineno]) for node in [*imports, definitions[-1]]
-    ]
-    return Cell("\n".join(parts[:-1]) + "\n\n\n" + parts[-1] + "\n", Path(path).name)
+    """What a cell would hold: the definition in the answer's file, and all of the file it needs."""
+    for path in _files_that_may_define(answer):
+        try:
+            source = definition_with_needs(symbol, path.read_text(encoding="utf-8"))
+        except (OSError, SyntaxError, ValueError):
+            continue
+        if source is not None:
+            return Cell(without_course_calls(source), path.name)
+    return None
 
 
-def _start(node: ast.stmt) -> int:
-    return min(
-        [node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", []))]
-    )
+def _files_that_may_define(answer: Any) -> Iterator[Path]:
+    # A decorator's own file comes first where it hides the function, so ask below it before.
+    with contextlib.suppress(TypeError, OSError, ValueError):
+        yield Path(inspect.getsourcefile(inspect.unwrap(answer)) or "")
+    for module in (getattr(answer, "__module__", None), "__main__"):
+        if file := getattr(sys.modules.get(module), "__file__", None):
+            yield Path(file)
