@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llama_mini.config import CONFIGS
@@ -48,6 +48,7 @@ def test_the_schedule_has_the_values_computed_by_hand(step, expected):
     assert learning_rate(step, 1.0, 4, 12, 0.1) == pytest.approx(expected, rel=1e-12)
 
 
+@settings(deadline=None)
 @given(st.integers(2, 400), st.integers(1, 200))
 def test_the_schedule_rises_once_falls_once_and_ends_at_the_final_fraction(total, wanted):
     warmup = warmup_length(wanted, total)
@@ -112,6 +113,7 @@ def test_a_batch_depends_on_the_seed_and_the_step_alone():
     assert not torch.equal(Batches(Counting(500), 4, 8, 8).batch(39)[0], expected[0])
 
 
+@settings(deadline=None)
 @given(st.integers(20, 400), st.integers(1, 10), st.integers(0, 3))
 def test_every_window_is_dealt_once_in_a_pass_and_none_leaves_the_split(n_tokens, seq_len, seed):
     batches = Batches(Counting(n_tokens), 1, seq_len, seed)
