@@ -16,10 +16,10 @@ def accumulate(
     model: anything that turns inputs into logits (batch, seq, vocab). micro_batches: pairs of
     inputs and targets (batch, seq) int64, of any sizes. The objective is `loss.next_token_loss`
     over the tokens of all of them together, so a piece weighs as much as it has targets, those of
-    −100 not counted, and nothing without any: a mean over the pieces' own means would favour the tokens of small pieces. Its
-    gradients are *added* to the `.grad` of whatever the model learns, as `backward` does; each
-    piece's activations are freed before the next. → the loss (), nats per token, without a graph.
-    Raises ValueError if there is no target in them.
+    −100 not counted, and nothing without any: a mean over the pieces' own means would favour the
+    tokens of small pieces. Its gradients are *added* to the `.grad` of whatever the model learns,
+    as `backward` does; each piece's activations are freed before the next goes through. → the loss
+    (), nats per token, without a graph. Raises ValueError if there is no target in the pieces.
     """
     counts = [int((targets != loss.IGNORED).sum()) for _, targets in micro_batches]
     if not sum(counts):
