@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from llama_mini.course.judge.circumstances import the_same_for_all
 from llama_mini.course.judge.exercise import Exercise, snake_case
 
 
@@ -28,7 +29,8 @@ class _Exercises(Mapping[str, Exercise]):
         if name not in self._loaded:
             if name not in _modules():
                 raise UnknownExerciseError(_suggestion(name, list(self)))
-            self._loaded[name] = importlib.import_module(_modules()[name]).EXERCISE
+            with the_same_for_all():
+                self._loaded[name] = importlib.import_module(_modules()[name]).EXERCISE
         return self._loaded[name]
 
     def __iter__(self) -> Iterator[str]:

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from llama_mini import slots
+from llama_mini.course.judge.circumstances import the_same_for_all
 from llama_mini.course.judge.code import codes_of, load
 from llama_mini.course.judge.compare import Comparison, Difference, Tolerance, compare
 from llama_mini.course.judge.exercise import Case, Exercise
@@ -95,6 +96,7 @@ class Grade:
         return next((result for result in self.results if result.stopped is not None), None)
 
 
+@the_same_for_all()
 def grade(exercise: Exercise, answer: Any, files: frozenset[str] = frozenset()) -> Grade:
     """Run every case on `answer`, each watched. files: whose source lines are the learner's.
 
@@ -189,6 +191,7 @@ def run_code(code: str, exercise: Exercise, label: str) -> tuple[Observations, .
     return tuple(run_case(case, answer, names=names) for case in exercise.cases)
 
 
+@the_same_for_all()
 def symbol_from(code: str, exercise: Exercise, label: str) -> Any:
     """The symbol that a casebook's source text defines, in a namespace with the usual imports."""
     name = f"llama_mini_casebook.{exercise.name}"

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from llama_mini.course.judge.circumstances import the_same_numbers
 from llama_mini.course.judge.exercise import Args, Case
 from llama_mini.course.judge.snapshot import Record, Shot, snapshot
 from llama_mini.course.judge.watch import Raised, TimeUpError, explain, quiet
@@ -46,10 +47,11 @@ Observation = Shot | Raised | CannotTell | Rearranged
 Observations = dict[str, Observation]
 
 
+@the_same_numbers()
 def run_case(
     case: Case, answer: Any, files: frozenset[str] = frozenset(), names: tuple[str, ...] = ()
 ) -> Observations:
-    """What `answer` does in `case`, by the name of what was observed.
+    """What `answer` does in `case`, by the name of what was observed, whatever a notebook has set.
 
     An exception ends its own observation; a result that fails ends the case, because nothing that
     follows could add to it. names: what the arguments are called. Raises TimeUpError and a real

@@ -10,7 +10,6 @@ import ctypes
 import dis
 import io
 import linecache
-import random
 import threading
 import time
 import warnings
@@ -19,7 +18,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
-import torch
+from llama_mini.course.judge.circumstances import the_same_for_all
 
 _LONGEST_OUTPUT = 2_000
 _PULSE_S = 0.02
@@ -69,13 +68,13 @@ def watched(
 ) -> Watched:
     """Run `call()` for at most `seconds`; `files` are those whose lines are the learner's.
 
-    Random state, default dtype, gradient mode and warning filters are put back afterwards.
+    It runs under the settings of `the_same_for_all`, and what it changes of them is put back.
     Raises KeyboardInterrupt for a real Ctrl-C, and nothing else.
     """
     watched = Watched()
     output = _Beginning()
     start = time.perf_counter()
-    with _settings_put_back(), warnings.catch_warnings(record=True) as caught:
+    with the_same_for_all(), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
             try:
@@ -146,18 +145,6 @@ def _limited(call: Callable[[], Any], seconds: float) -> Any:
                 break
             except TimeUpError:
                 continue
-
-
-@contextlib.contextmanager
-def _settings_put_back() -> Iterator[None]:
-    dtype, gradients, state = torch.get_default_dtype(), torch.is_grad_enabled(), random.getstate()
-    try:
-        with torch.random.fork_rng(devices=[]), torch.enable_grad():
-            yield
-    finally:
-        torch.set_default_dtype(dtype)
-        torch.set_grad_enabled(gradients)
-        random.setstate(state)
 
 
 class _Beginning(io.TextIOBase):

@@ -4,6 +4,7 @@ import html
 from dataclasses import dataclass, field
 from typing import Any
 
+from llama_mini.course.judge.circumstances import the_same_for_all
 from llama_mini.course.judge.compare import Difference
 from llama_mini.course.judge.diagnosis import Diagnosis, Named, diagnose
 from llama_mini.course.judge.exercise import Args, Exercise
@@ -90,6 +91,7 @@ class Report(Shown):
         return difference_map(failing[0])
 
 
+@the_same_for_all()
 def report_on(exercise: Exercise, grade: Grade, reference: Any) -> Report:
     """Turn a grade into words."""
     build = _Builder(exercise, grade, argument_names(reference))
