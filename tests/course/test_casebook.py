@@ -15,7 +15,8 @@ from llama_mini import slots
 from llama_mini.course import EXERCISES, casebook
 from llama_mini.course.casebook import find, in_lesson_order
 from llama_mini.course.derive import exercise_cell, solution_cell
-from llama_mini.course.judge.diagnosis import _agree, bank
+from llama_mini.course.judge.bank import bank
+from llama_mini.course.judge.diagnosis import _agree
 from llama_mini.course.judge.exercise import snake_case
 from llama_mini.course.judge.grading import expectations, grade, run_code, score, symbol_from
 from llama_mini.course.judge.running import OUTPUT, run_case
@@ -129,7 +130,7 @@ def test_a_wrong_answer_exceeds_ten_times_the_tolerance_somewhere(name, wrong, c
 @pytest.mark.parametrize("name", names)
 def test_wrong_answers_with_different_advice_are_told_apart_by_some_case(name):
     exercise = EXERCISES[name]
-    by_value = [(wrong, seen) for wrong, seen in bank(exercise) if not wrong.values_vary]
+    by_value = [(seen.wrong, seen) for seen in bank(exercise) if not seen.wrong.values_vary]
     for (one, seen_one), (other, seen_other) in itertools.combinations(by_value, 2):
         if one.advice != other.advice:
             same = all(

@@ -1,8 +1,5 @@
 """Judging answers: fooling attempts, wrong types, and what the report says."""
 
-import dataclasses
-import warnings
-
 import pytest
 import torch
 from torch import nn
@@ -10,8 +7,6 @@ from torch import nn
 from llama_mini import feedforward, norm
 from llama_mini.course import EXERCISES, check_answer
 from llama_mini.course.derive import solution_cell
-from llama_mini.course.judge.diagnosis import bank
-from llama_mini.course.judge.exercise import WrongAnswer
 from llama_mini.course.judge.grading import symbol_from
 
 
@@ -336,13 +331,3 @@ def test_an_exception_comes_before_what_it_kept_from_being_reached():
     message = check_answer("rms_norm", RMSNorm).message
     assert "raised AttributeError" in message
     assert "not reached" not in message
-
-
-def test_a_mistake_in_the_bank_that_warns_does_not_warn_the_learner():
-    noisy = "import warnings\n\ndef silu(x):\n    warnings.warn('noise')\n    return x * 2\n"
-    exercise = dataclasses.replace(
-        EXERCISES["silu"], wrong_answers=(WrongAnswer("noisy", "It warns.", noisy),)
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert len(bank(exercise)) == 1

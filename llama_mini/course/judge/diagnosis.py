@@ -1,21 +1,20 @@
 """Name the mistake: compare what an answer did with what each known wrong answer does."""
 
 import dataclasses
-import functools
 import re
-import warnings
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from torch import Tensor
 
-from llama_mini.course.judge.compare import HALVES, Difference, Tolerance
-from llama_mini.course.judge.exercise import Case, Exercise, WrongAnswer
+from llama_mini.course.judge.bank import Writing, bank
+from llama_mini.course.judge.compare import HALVES, Tolerance
+from llama_mini.course.judge.exercise import Case, Exercise
 from llama_mini.course.judge.grading import (
     CaseResult,
     compare_observations,
     expectations,
-    run_code,
     score,
     tolerance,
 )
@@ -105,7 +104,7 @@ def diagnose(exercise: Exercise, results: list[CaseResult]) -> Diagnosis:
     if found := _explain_all(exercise, results, observed):
         return Diagnosis(found)
     behaviours = _behaviours(exercise, results)
-    only_outputs = _explain_outputs(exercise, observed)
+    only_outputs = _explain_outputs(exercise, results, observed)
     if only_outputs:
         said = {named.name for named in only_outputs}
         return Diagnosis(
@@ -116,57 +115,63 @@ def diagnose(exercise: Exercise, results: list[CaseResult]) -> Diagnosis:
     return Diagnosis(resembles=_resemblance(exercise, results))
 
 
-@functools.cache
-def bank(exercise: Exercise) -> tuple[tuple[WrongAnswer, tuple[Observations, ...]], ...]:
-    """What every wrong answer of an exercise does in each case."""
-    with warnings.catch_warnings():
-        # Some mistakes make PyTorch warn; the learner would look for the cause in their own code.
-        warnings.simplefilter("ignore")
-        return tuple(
-            (wrong, run_code(code, exercise, wrong.name))
-            for wrong in exercise.wrong_answers
-            for code in (wrong.code, *wrong.also)
-        )
-
-
 def _explain_all(
     exercise: Exercise, results: list[CaseResult], observed: list[Observations]
 ) -> tuple[Named, ...]:
-    by_value = [
-        wrong
-        for wrong, known in bank(exercise)
-        if not wrong.values_vary and all(map(_same, exercise.cases, known, observed))
-    ]
-    if by_value:
-        return _named(by_value)
-    pattern = [_pattern(result.differences) for result in results]
-    by_pattern = [
-        wrong
-        for wrong, known in bank(exercise)
-        if wrong.values_vary
-        and pattern
-        == [_pattern(score(*known_case).differences) for known_case in _scored(exercise, known)]
-    ]
-    return _named(by_pattern)
+    order = _telling_first(results)
 
+    def same(writing: Writing) -> bool:
+        return all(_same(exercise.cases[i], writing[i], observed[i]) for i in order)
 
-def _explain_outputs(exercise: Exercise, observed: list[Observations]) -> tuple[Named, ...]:
-    """Wrong answers that give the same results, and differ in something besides."""
+    if by_value := _found(same, (w for w in bank(exercise) if not w.wrong.values_vary)):
+        return by_value
     expected = expectations(exercise)
-    found = [
-        wrong
-        for wrong, known in bank(exercise)
-        if not wrong.values_vary
-        and all(
-            _same(*triple, only=OUTPUT)
-            for triple in zip(exercise.cases, known, observed, strict=True)
+
+    def fails_alike(writing: Writing) -> bool:
+        return all(
+            _pattern(results[i]) == _pattern(score(exercise.cases[i], expected[i], writing[i]))
+            for i in order
         )
-        and not all(
-            _same(*triple, only=OUTPUT)
-            for triple in zip(exercise.cases, known, expected, strict=True)
-        )
-    ]
-    return _named(found)
+
+    return _found(fails_alike, (w for w in bank(exercise) if w.wrong.values_vary))
+
+
+def _explain_outputs(
+    exercise: Exercise, results: list[CaseResult], observed: list[Observations]
+) -> tuple[Named, ...]:
+    """Wrong answers that give the same results, and differ in something besides."""
+    order, expected = _telling_first(results), expectations(exercise)
+
+    def same(writing: Writing, others: Sequence[Observations]) -> bool:
+        return all(_same(exercise.cases[i], writing[i], others[i], only=OUTPUT) for i in order)
+
+    return _found(
+        lambda writing: same(writing, observed) and not same(writing, expected),
+        (w for w in bank(exercise) if not w.wrong.values_vary),
+    )
+
+
+def _telling_first(results: list[CaseResult]) -> list[int]:
+    """The cases in the order in which they rule most mistakes out for the least work.
+
+    Few mistakes are wrong in the same way as the answer, and many are right where it is right. Of
+    the cases where it fails, those without probes are quickest.
+    """
+
+    def work(index: int) -> tuple[bool, int]:
+        case = results[index].case
+        return results[index].passed, case.gradients + case.another_device
+
+    return sorted(range(len(results)), key=work)
+
+
+def _found(explains: Callable[[Writing], bool], writings: Iterable[Writing]) -> tuple[Named, ...]:
+    """The mistakes of which some writing explains what was seen; one is enough for each."""
+    found: dict[str, Named] = {}
+    for writing in writings:
+        if writing.wrong.name not in found and explains(writing):
+            found[writing.wrong.name] = Named(writing.wrong.name, writing.wrong.advice)
+    return tuple(found.values())
 
 
 def _behaviours(exercise: Exercise, results: list[CaseResult]) -> tuple[Named, ...]:
@@ -231,23 +236,40 @@ def _returns_input(result: CaseResult) -> bool:
 
 def _resemblance(exercise: Exercise, results: list[CaseResult]) -> tuple[Named, int, int] | None:
     """The wrong answer whose results agree most often with the answer's wrong ones."""
-    failing = [index for index, result in enumerate(results) if OUTPUT in result.differences]
-    counts = {
-        wrong.name: (wrong, agreeing)
-        for wrong, known in bank(exercise)
-        if (
-            agreeing := sum(
-                results[index].differences[OUTPUT].kind == "values"
-                and _same(exercise.cases[index], known[index], results[index].observed, only=OUTPUT)
-                for index in failing
-            )
-        )
-    }
-    best = sorted(counts.values(), key=lambda found: -found[1])
-    # Half of the evidence, and more than any other mistake has: less would be guessing.
-    if not best or 2 * best[0][1] < len(failing) or (len(best) > 1 and best[0][1] == best[1][1]):
+    failing = [i for i in _telling_first(results) if OUTPUT in results[i].differences]
+    comparable = [i for i in failing if results[i].differences[OUTPUT].kind == "values"]
+    counts: dict[str, tuple[int, Named]] = {}
+    for writing in bank(exercise):
+        agreeing = _agreeing(exercise, results, writing, comparable, len(failing))
+        named = Named(writing.wrong.name, writing.wrong.advice)
+        if agreeing > counts.get(named.name, (0, named))[0]:
+            counts[named.name] = agreeing, named
+    best = sorted(counts.values(), key=lambda found: -found[0])
+    # More than any other mistake has: a tie would be guessing.
+    if not best or (len(best) > 1 and best[0][0] == best[1][0]):
         return None
-    return Named(best[0][0].name, best[0][0].advice), best[0][1], len(failing)
+    agreeing, named = best[0]
+    return named, agreeing, len(failing)
+
+
+def _agreeing(
+    exercise: Exercise,
+    results: list[CaseResult],
+    writing: Writing,
+    comparable: list[int],
+    failing: int,
+) -> int:
+    """In how many cases a mistake gives the answer's wrong results; 0 if in less than half.
+
+    Half of the evidence is the least to speak of a mistake, so the search ends where a writing
+    cannot reach it any more.
+    """
+    agreeing = 0
+    for done, i in enumerate(comparable):
+        if 2 * (agreeing + len(comparable) - done) < failing:
+            return 0
+        agreeing += _same(exercise.cases[i], writing[i], results[i].observed, only=OUTPUT)
+    return agreeing if 2 * agreeing >= failing else 0
 
 
 def _same(case: Case, known: Observations, observed: Observations, only: str | None = None) -> bool:
@@ -273,13 +295,5 @@ def _complaint(message: str) -> str:
     return re.sub(r"[0-9]+", "#", message)
 
 
-def _scored(exercise: Exercise, known: tuple[Observations, ...]):
-    return zip(exercise.cases, expectations(exercise), known, strict=True)
-
-
-def _pattern(differences: dict[str, Difference]) -> dict[str, str]:
-    return {name: difference.kind for name, difference in differences.items()}
-
-
-def _named(wrong_answers: list[WrongAnswer]) -> tuple[Named, ...]:
-    return tuple(dict.fromkeys(Named(wrong.name, wrong.advice) for wrong in wrong_answers))
+def _pattern(result: CaseResult) -> dict[str, str]:
+    return {name: difference.kind for name, difference in result.differences.items()}
