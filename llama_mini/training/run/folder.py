@@ -113,17 +113,26 @@ def free_name(config: str) -> str:
 def create(name: str, first: Checkpoint, tokenizer_file: Path) -> Run:
     """Make a run's folder with everything in it at once, its first checkpoint included.
 
-    Raises FileExistsError if the name is taken, and OSError if the disk has no room for the run.
+    One is made at a time, so of two processes that want the same name one gets it. Raises
+    FileExistsError if the name is taken, and OSError if the disk has no room for the run.
     """
     run = Run(paths.runs_dir() / name)
-    if run.folder.exists():
-        raise FileExistsError(
-            f"The run {name!r} exists ({run.folder}). Continue it with --resume --run {name}, "
-            "or choose another --run name."
-        )
+    with files.lock(paths.runs_dir()):
+        # Whoever is still building one would hold the lock.
+        for unborn in paths.runs_dir().glob(".*.partial"):
+            shutil.rmtree(unborn, ignore_errors=True)
+        if run.folder.exists():
+            raise FileExistsError(
+                f"The run {name!r} exists ({run.folder}). Continue it with --resume --run {name}, "
+                "or choose another --run name."
+            )
+        _build(run, first, tokenizer_file)
+    return run
+
+
+def _build(run: Run, first: Checkpoint, tokenizer_file: Path) -> None:
     # Built under a name that nothing trusts, then renamed: a kill leaves no half a run.
-    partial = Run(run.folder.with_name(f".{name}.partial"))
-    shutil.rmtree(partial.folder, ignore_errors=True)
+    partial = Run(run.folder.with_name(f".{run.name}.partial"))
     partial.folder.mkdir(parents=True)
     try:
         _require_room(partial.folder, first)
@@ -135,7 +144,6 @@ def create(name: str, first: Checkpoint, tokenizer_file: Path) -> Run:
     except BaseException:
         shutil.rmtree(partial.folder, ignore_errors=True)
         raise
-    return run
 
 
 def _require_room(folder: Path, first: Checkpoint) -> None:
