@@ -44,12 +44,11 @@ print(build_mix())
 # A model never sees text, only numbers. This is how the validation data begin, in both:
 
 # %%
-from llama_mini import paths
-from llama_mini.data.shards import TokenShards
+from llama_mini.data.shards import TokenShards, default_folder
 from llama_mini.tokenizer.sentencepiece import Tokenizer
 
-tokenizer = Tokenizer(paths.mix_dir() / "tokenizer.model")
-validation = TokenShards(paths.mix_dir(), "validation")
+tokenizer = Tokenizer(default_folder() / "tokenizer.model")
+validation = TokenShards(default_folder(), "validation")
 first = validation.read(0, 60).tolist()
 
 print(first)
@@ -188,6 +187,8 @@ explore_attention(
 # ## Whose code ran
 
 # %%
+print(f"the data were made on   {summary.mix_code}")
+print(f"the model was made on   {summary.code}")
 overlay.status()
 
 # %% [markdown]

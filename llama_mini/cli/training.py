@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from llama_mini.cli.common import explained, use_overlay
+from llama_mini.cli.common import explained, loading_every_format, use_overlay
 
 
 def train(
@@ -17,11 +17,25 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue --run, or the newest.")
     ] = False,
+    with_todays_code: Annotated[
+        bool,
+        typer.Option("--with-todays-code", help="Resume although other code trained it so far."),
+    ] = False,
     data: Annotated[Path | None, typer.Option(help="A built mix (default: the usual one).")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Sequences in an update.")] = None,
     seq_len: Annotated[int | None, typer.Option(help="Tokens in a sequence.")] = None,
     lr: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
     warmup_steps: Annotated[int | None, typer.Option(help="Updates until the peak.")] = None,
+    micro_batches: Annotated[
+        int | None, typer.Option(help="Pieces of an update, for less memory (default 1).")
+    ] = None,
+    document_mask: Annotated[
+        bool | None,
+        typer.Option(
+            "--document-mask/--no-document-mask",
+            help="Keep documents in a sequence from seeing each other (default: they may).",
+        ),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Of the weights and the batches.")] = None,
     precision: Annotated[str | None, typer.Option(help="auto, fp32 or bf16.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
@@ -30,7 +44,9 @@ def train(
 ) -> None:
     """Train a model on the mix, with your own code where you have passed the exercises."""
     options = {name: value for name, value in locals().items() if value is not None}
-    settings = {k: v for k, v in options.items() if k not in ("resume", "overlay")}
+    settings = {
+        k: v for k, v in options.items() if k not in ("resume", "overlay", "with_todays_code")
+    }
     with explained():
         use_overlay(overlay)
         from llama_mini.training import Trainer, TrainSettings, summarize
@@ -39,12 +55,15 @@ def train(
         if steps is not None and minutes is not None:
             raise ValueError("Say --steps or --minutes, not both: one fixes the other.")
         trainer = (
-            Trainer.resume(settings.pop("run", None), **settings)
+            Trainer.resume(settings.pop("run", None), with_todays_code=with_todays_code, **settings)
             if resume
             else Trainer(TrainSettings(**settings))
         )
         name = trainer.run.name
         typer.echo(f"Run {name} in {trainer.run.folder}")
+        typer.echo(f"The mix was made on {trainer.whose_mix()}.")
+        if trainer.step:
+            typer.echo(f"The model was made so far on {trainer.whose_code()}.")
         try:
             train_with_bar(trainer)
             summary = summarize(trainer)
@@ -74,13 +93,21 @@ def generate(
     """Let a trained run continue a text, and print it as it comes."""
     with explained():
         use_overlay(overlay)
-        from llama_mini import load
         from llama_mini.text.sample import stream_text
         from llama_mini.training.run import folder
 
-        model, tokenizer = load(folder.find(run).folder, device=device)
+        loaded = loading_every_format().read(folder.find(run).folder, device)
+        typer.echo(f"{loaded.what[:1].upper()}{loaded.what[1:]}.", err=True)
         pieces = stream_text(
-            model, tokenizer, prompt, max_new_tokens, temperature, top_p, top_k, seed, compiled
+            loaded.model,
+            loaded.tokenizer,
+            prompt,
+            max_new_tokens,
+            temperature,
+            top_p,
+            top_k,
+            seed,
+            compiled,
         )
         for piece in pieces:
             typer.echo(piece, nl=False)

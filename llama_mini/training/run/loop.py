@@ -9,9 +9,10 @@ from typing import Any
 
 import torch
 
-from llama_mini import files, paths
+from llama_mini import files
 from llama_mini import model as architecture
 from llama_mini.config import ModelConfig
+from llama_mini.data import shards
 from llama_mini.data.shards import TokenShards
 from llama_mini.tokenizer.sentencepiece import Tokenizer
 from llama_mini.training import precision
@@ -155,6 +156,14 @@ class Trainer:
         """Nats per token of the baseline over the same tokens."""
         return self.validation.baseline_loss(self.bigram)
 
+    def whose_code(self) -> str:
+        """Whose code made the weights, from the first update to the last one done, in words."""
+        return whose.whole_run(self.code, self.code_changes, self.step)
+
+    def whose_mix(self) -> str:
+        """Whose code made the data, in words."""
+        return whose.of_mix(shards.read_index(self.data_folder)["about"])
+
     def _advance(self, log: MetricsLog) -> Update:
         """One update, the look at the validation split if it is time, and the line in the log."""
         started = time.perf_counter()
@@ -256,7 +265,7 @@ class Trainer:
         self.total_steps = self.step + self._pace.updates_in(budget - self.seconds - looks)
 
     def _open_data(self, settings: TrainSettings) -> None:
-        self.data_folder = settings.data or paths.mix_dir()
+        self.data_folder = settings.data or shards.default_folder()
         self.train_tokens = TokenShards(self.data_folder, "train")
         self.validation_tokens = TokenShards(self.data_folder, "validation")
         self.tokenizer = Tokenizer(self.data_folder / "tokenizer.model")

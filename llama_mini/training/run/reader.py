@@ -11,7 +11,7 @@ from torch import Tensor
 
 from llama_mini.config import ModelConfig
 from llama_mini.tokenizer.sentencepiece import Tokenizer
-from llama_mini.training.run import checkpoint, folder
+from llama_mini.training.run import checkpoint, code, folder
 from llama_mini.weights import loading
 from llama_mini.weights.checkpoint import Checkpoint, Entry
 from llama_mini.weights.transfer import to_device
@@ -23,7 +23,8 @@ class TrainedWeights(Checkpoint):
     def __init__(self, path: Path) -> None:
         run = folder.Run(path)
         saved = checkpoint.load(run.best if run.best.is_file() else run.last)
-        self.what = f"run {run.name!r}"
+        made_by = code.whole_run(saved.code, saved.code_changes, saved.step)
+        self.what = f"run {run.name!r}, trained on {made_by}"
         self.config = ModelConfig.from_dict(saved.params)
         self._tokenizer_file = run.tokenizer_file
         self._tensors = saved.model

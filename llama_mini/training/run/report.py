@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from llama_mini import files, slots
 from llama_mini import model as architecture
 from llama_mini.text.sample import stream_text
+from llama_mini.training.run import code as whose
 from llama_mini.training.run.loop import Trainer
 
 PROMPT = "The people of the city"
@@ -16,7 +17,9 @@ class Summary:
 
     parameters: learned numbers. tokens: read in training. seconds: of training.
     validation_loss, bigram_loss: nats per token over the same validation_tokens.
-    code: whose code ran. sample: text the model wrote after `PROMPT`.
+    code: whose code made the weights, over the whole run; mix_code: whose made its data;
+    measured_code: whose ran in the measurements and the sample. sample: text that the model wrote
+    after `PROMPT`.
     """
 
     run: str
@@ -30,6 +33,8 @@ class Summary:
     validation_loss: float
     bigram_loss: float
     code: str
+    mix_code: str
+    measured_code: str
     sample: str
 
     @property
@@ -39,6 +44,9 @@ class Summary:
 
     def __str__(self) -> str:
         verdict = "below" if self.beats_bigram else "NOT below"
+        measured = ""
+        if self.measured_code not in self.code:
+            measured = f"Measured on {self.measured_code}\n"
         return (
             f"Run {self.run}: {self.parameters / 1e6:.1f} M parameters, {self.steps:,} updates, "
             f"{self.tokens / 1e6:.1f} M tokens in {self.seconds / 60:.1f} min "
@@ -46,7 +54,9 @@ class Summary:
             f"Validation loss {self.validation_loss:.3f} nats/token over "
             f"{self.validation_tokens:,} tokens, {verdict} the smoothed bigram's "
             f"{self.bigram_loss:.3f}\n"
-            f"Ran on: {self.code}\n\n"
+            f"The model was made on {self.code}\n"
+            f"The mix was made on {self.mix_code}\n"
+            f"{measured}\n"
             f"{self.sample.strip()}"
         )
 
@@ -65,7 +75,9 @@ def summarize(trainer: Trainer) -> Summary:
         validation_tokens=trainer.validation.n_tokens,
         validation_loss=trainer.validation_loss(),
         bigram_loss=trainer.bigram_loss(),
-        code=slots.describe(),
+        code=trainer.whose_code(),
+        mix_code=trainer.whose_mix(),
+        measured_code=slots.describe(slots.fingerprint(*whose.HOMES)),
         sample="".join(stream_text(trainer.model, trainer.tokenizer, PROMPT)),
     )
     files.write_json(trainer.run.summary_file, vars(summary))
