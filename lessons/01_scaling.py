@@ -655,7 +655,7 @@ for name, (n_tokens, *_) in TABLE.items():
 # - Use `torch.optim.LBFGS` in float64 with `max_iter=500` (20 is its default) and
 #   `line_search_fn="strong_wolfe"`. Mind the trap of the lesson: scale the objective, and set both
 #   tolerances to 0.
-# - Start from several places. The import brings `_STARTS`, a tensor with one theta in each of its
+# - Start from several places. The import brings `STARTS`, a tensor with one theta in each of its
 #   288 rows: computing the objective at each is quick, and descending from the best three is
 #   enough. Keep the end with the lowest objective.
 # - Two more helpers, if you like: `_as_runs(n_params, n_tokens, losses)` checks the arguments and

@@ -144,13 +144,14 @@ def huber_objective(
 
 
 # Where the search for theta begins: every combination of these.
-_STARTS = torch.cartesian_prod(
+STARTS = torch.cartesian_prod(
     torch.tensor([0.0, 1.0], dtype=torch.float64),  # log E
     torch.tensor([0.0, 5.0, 10.0, 15.0], dtype=torch.float64),  # log A
     torch.tensor([0.0, 5.0, 10.0, 15.0], dtype=torch.float64),  # log B
     torch.tensor([0.25, 0.5, 1.0], dtype=torch.float64),  # alpha
     torch.tensor([0.25, 0.5, 1.0], dtype=torch.float64),  # beta
 )
+_STARTS = STARTS  # answers kept before it was public import it
 
 
 def fit_parametric(
@@ -193,7 +194,7 @@ def fit_parametric(
         optimizer.step(closure)
         return theta.detach()
 
-    starts = sorted(_STARTS, key=lambda start: objective(start).item())
+    starts = sorted(STARTS, key=lambda start: objective(start).item())
     ends = [descend(start) for start in starts[:3]]
     log_E, log_A, log_B, alpha, beta = min(ends, key=lambda end: objective(end).item()).tolist()
     return ParametricFit(math.exp(log_E), math.exp(log_A), math.exp(log_B), alpha, beta)

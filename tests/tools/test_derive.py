@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
+import llama_mini
+from llama_mini.course import EXERCISES
 from llama_mini.course.derive import exercise_cell, solution_cell
 
 
@@ -108,23 +110,44 @@ def test_another_public_symbol_of_the_module_is_reached_when_it_is_used_not_befo
     assert namespace["quarter"](8) == 10
 
 
-def test_constants_and_private_helpers_of_the_module_are_imported_by_name(home):
+def test_constants_and_checks_of_arguments_are_imported_by_name(home):
     slot = home(
         """
-        LIMIT = 3
-        _a, _b = 4, 5
+        LIMIT, STEP = 3, 4
+        _a = 5
 
-        def _helper(x):
-            return x + _b
+        def _as_number(x):
+            return x + _a
+
+        def _demand_number(x):
+            assert x
 
         def f(x, top=LIMIT):
-            return _helper(x) + top + _a
+            _demand_number(x)
+            return _as_number(x) + top + STEP
         """,
         "f",
     )
     cell = solution_cell(slot)
-    assert "from course_fixture import LIMIT, _a, _helper" in cell
+    assert "from course_fixture import LIMIT, STEP, _as_number, _demand_number" in cell
     assert run(cell)["f"](1) == 13
+
+
+@pytest.mark.parametrize(
+    ("above", "used"),
+    [
+        ("_a = 4", "_a"),
+        ("def _helper():\n    return 4", "_helper()"),
+        ("from os import _exit", "_exit"),
+        ("from os import _exit as leave", "leave"),
+        ("import multiprocessing._x as x", "x"),
+        ("if True:\n    _a = 4", "_a"),
+    ],
+)
+@pytest.mark.parametrize("cell", [exercise_cell, solution_cell])
+def test_any_other_private_name_makes_no_cell(home, above, used, cell):
+    with pytest.raises(ValueError, match=r"course_fixture:f needs _.* no private name"):
+        cell(home(f"{above}\ndef f():\n    return {used}\n", "f"))
 
 
 def test_a_recursive_function_calls_itself_not_the_package(home):
@@ -232,18 +255,44 @@ def test_an_undefined_name_is_found_when_the_cell_is_made_not_when_it_runs(home)
         solution_cell(home("def f():\n    return nowhere_defined\n", "f"))
 
 
-@pytest.mark.parametrize(
-    "slot",
-    [
-        "llama_mini.norm:RMSNorm",
-        "llama_mini.feedforward:FeedForward",
-        "llama_mini.rope:rope_table",
-        "llama_mini.attention:Attention",
-        "llama_mini.model:TransformerBlock",
-        "llama_mini.model:Transformer",
-        "llama_mini.generation:top_p",
-    ],
-)
+# Symbols that lessons to come are about, by the last parts of where they live.
+TO_COME = """
+ccnet.extraction.decode_page
+ccnet.dedup.normalize_paragraph ccnet.dedup.paragraph_key ccnet.dedup.without_repeated_paragraphs
+ccnet.ngram.kneser_ney ccnet.ngram.perplexity ccnet.buckets.head_middle_tail
+ccnet.quality.hashed_ngrams ccnet.quality.train_classifier
+ccnet.near_duplicates.minhash ccnet.near_duplicates.jaccard_estimate
+c4.keeps_line c4.clean_page code.rejection latex.expand_macros latex.strip_comments
+threads.thread_text mixing.shares.tokens_per_source mixing.shares.epochs_for_shares
+mixing.split.choose_groups mixing.packing.pack_documents mixing.packing.document_mask
+recipe.loss.next_token_loss recipe.optimizer.adamw_update recipe.optimizer.parameter_groups
+recipe.schedule.learning_rate recipe.clipping.clip_gradients recipe.batches.window_starts
+recipe.step.accumulate evaluation.held_out.bits_per_byte
+scale.flops.flops_per_token scale.flops.mfu scale.ranks.windows_of_rank
+scale.reduce.average_gradients scale.reduce.global_norm scale.shard.shard scale.shard.unshard
+scale.precision.update_loss_scale
+""".split()
+
+
+def slots_in(package: Path) -> dict[str, str]:
+    """What the package's files define, by `module.symbol`: the slot it would have."""
+    found = {}
+    for path in package.rglob("*.py"):
+        module = ".".join(path.relative_to(package.parent).with_suffix("").parts)
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                found[f"{module}.{node.name}"] = f"{module}:{node.name}"
+    return found
+
+
+DEFINED = slots_in(Path(llama_mini.__file__).parent)
+SLOTS = [
+    *(exercise.symbol for exercise in EXERCISES.values()),
+    *(slot for name, slot in DEFINED.items() for known in TO_COME if name.endswith(f".{known}")),
+]
+
+
+@pytest.mark.parametrize("slot", SLOTS)
 def test_every_derived_cell_of_the_package_runs_by_itself(slot):
     name = slot.partition(":")[2]
     solution, exercise = solution_cell(slot), exercise_cell(slot)
@@ -251,6 +300,21 @@ def test_every_derived_cell_of_the_package_runs_by_itself(slot):
     stub = ast.parse(exercise).body[-1]
     whole = ast.parse(solution).body[-1]
     assert ast.get_docstring(stub) == ast.get_docstring(whole)
+
+
+# What stubs have ever imported that is private: cells that learners kept import it still.
+@pytest.mark.parametrize(
+    ("module", "names"),
+    [
+        ("llama_mini.attention", ["_demand_fit"]),
+        (
+            "llama_mini.scaling",
+            ["_STARTS", "_as_runs", "_demand_at_least_zero", "_demand_positive"],
+        ),
+    ],
+)
+def test_what_kept_answers_import_stays_where_it_was(module, names):
+    run(f"from {module} import {', '.join(names)}")
 
 
 def test_a_derived_norm_computes_what_torchs_own_does():

@@ -8,8 +8,9 @@ comes out is one notebook cell: the imports the definition needs, then the whole
 A cell must run by itself, in a notebook or in a namespace of its own. Names the definition takes
 from its own module are therefore imported, in one of two ways. A public function or class may be
 an exercise itself, so it is reached late, through its module: `repeat_kv(k, 2)` becomes
-`attention.repeat_kv(k, 2)`, and whichever code fills that slot is the code that runs. Constants
-and private helpers are never replaced and are imported by name.
+`attention.repeat_kv(k, 2)`, and whichever code fills that slot is the code that runs. Constants and
+private helpers are never replaced and are imported by name. A learner has no use for what only we
+know, so of what is private a cell may import checks of arguments alone: `_demand_…` and `_as_…`.
 """
 
 import ast
@@ -25,7 +26,7 @@ def solution_cell(symbol: str) -> str:
     """The whole definition of `module:name`, after exactly the imports it needs.
 
     Raises ValueError if there is no such function or class, or if it uses a name that its module
-    does not define.
+    does not define, or a private one that is no check of arguments.
     """
     home = Home.of(symbol)
     imports, edits = imports_and_edits(home)

@@ -37,12 +37,27 @@ def imports_and_edits(home: Home) -> tuple[str, list[Edit]]:
             by_name.append(name)
         elif name not in local and not hasattr(builtins, name):
             raise ValueError(f"{home.module}:{home.name} uses {name!r}, which its module lacks.")
+    _demand_public(home, {name for line in lines for name in _imported_names(line)} | {*by_name})
     if edits:
         late = f"from {package} import {leaf}" if package else f"import {leaf}"
         lines.append(late if alias == leaf else f"{late} as {alias}")
     if by_name:
         lines.append(f"from {home.module} import {', '.join(by_name)}")
     return _sorted_imports(lines, home.module.partition(".")[0]), edits
+
+
+def _demand_public(home: Home, names: set[str]) -> None:
+    private = {name for name in names if name.startswith("_") and not name.endswith("__")}
+    if hidden := sorted(name for name in private if not name.startswith(("_demand_", "_as_"))):
+        raise ValueError(
+            f"{home.module}:{home.name} needs {', '.join(hidden)}; a cell may import no private "
+            "name but checks of arguments, _demand_… and _as_…. Make it public, or write it out."
+        )
+
+
+def _imported_names(line: str) -> Iterator[str]:
+    node = ast.parse(line).body[0]
+    yield from (part for alias in node.names for part in alias.name.split("."))
 
 
 def _names(home: Home) -> tuple[set[str], set[str]]:

@@ -2,7 +2,7 @@
 
 import re
 
-_META_CHARSET = re.compile(rb"<meta[^>]+charset=[\"']?([\w-]+)", re.IGNORECASE)
+META_CHARSET = re.compile(rb"<meta[^>]+charset=[\"']?([\w-]+)", re.IGNORECASE)
 
 
 def decode_page(page: bytes) -> str:
@@ -14,7 +14,7 @@ def decode_page(page: bytes) -> str:
         return page.decode("utf-8")
     except UnicodeDecodeError:
         pass
-    if declared := _META_CHARSET.search(page[:4096]):
+    if declared := META_CHARSET.search(page[:4096]):
         try:
             return page.decode(declared.group(1).decode("ascii"))
         except (LookupError, UnicodeDecodeError):

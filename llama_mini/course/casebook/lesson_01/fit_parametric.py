@@ -24,7 +24,7 @@ def _runs_close_together(law: scaling.ParametricFit, count: int, seed: int) -> A
     """Runs that follow a law exactly, with sizes and token counts within a factor of a hundred.
 
     The closer the runs, the more of the digits cancel, and float32 has none to spare. From each of
-    the best three starts of `_STARTS`, a search in float64 arrives.
+    the best three starts of `STARTS`, a search in float64 arrives.
     """
     random = torch.rand(
         2, count, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
@@ -89,7 +89,7 @@ def _descent(
 
 # The best three starts, as the exercise advises; and searches that stop by L-BFGS's own rules.
 _BEST_STARTS = (
-    "sorted(scaling._STARTS.tolist(), "
+    "sorted(scaling.STARTS.tolist(), "
     "key=lambda start: objective(torch.tensor(start).to(loss)).item())[:3]"
 )
 _USUAL_RULES = "max_iter=500, line_search_fn='strong_wolfe'"
@@ -253,7 +253,7 @@ EXERCISE = Exercise(
         "The objective is about 1e-4 or less near the minimum, and `torch.optim.LBFGS` takes such "
         "small slopes for none. Divide the objective by delta², and set `tolerance_grad=0, "
         "tolerance_change=0, line_search_fn='strong_wolfe'`, `max_iter=500`.",
-        "For every row of `_STARTS` compute the objective, and sort. From each of the best three: "
+        "For every row of `STARTS` compute the objective, and sort. From each of the best three: "
         "clone it, `requires_grad_()`, one `optimizer.step(closure)`. Keep the end with the "
         "lowest objective, and return `ParametricFit(exp, exp, exp, alpha, beta)` of its five "
         "numbers.",
