@@ -127,7 +127,7 @@ def test_what_fills_the_slots_of_minhash_and_its_estimate_is_asked(monkeypatch):
     monkeypatch.setattr(
         near_duplicates, "jaccard_estimate", lambda a, b: asked.append("estimate") or 0.0
     )
-    assert find_overlaps([A, A], "ab").duplicate_of == [None, None]
+    assert find_overlaps([A, A], "ab", related_above=0.4).duplicate_of == [None, None]
     assert asked == ["minhash", "minhash", "estimate"]
 
 
