@@ -14,13 +14,14 @@ import torch
 from torch import Tensor
 
 from llama_mini import CONFIGS, KVCache, ModelConfig, Transformer, generation, planning
-from llama_mini.plan import devices, fitting, plans
+from llama_mini.empty import empty_model
+from llama_mini.machine import devices
+from llama_mini.plan import fitting, plans
 from llama_mini.weights import loading, meta_writer
-from llama_mini.weights.checkpoint import Checkpoint, Entry
-from llama_mini.weights.empty import empty_model
 from llama_mini.weights.filling import fill
 from llama_mini.weights.memory import PeakMemory
 from llama_mini.weights.shapes import parameter_shapes
+from llama_mini.weights.stored import Entry, StoredWeights
 
 GIGABYTE = 10**9
 PRECISIONS = ("bf16", "int8", "int4")
@@ -60,7 +61,7 @@ TINY = {
 }
 
 
-class Drawn(Checkpoint):
+class Drawn(StoredWeights):
     """A model of random numbers, drawn on the device when they are asked for; norms are ones."""
 
     what = "random numbers"

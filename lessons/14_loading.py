@@ -395,7 +395,7 @@ Explorer(
 # one shard of each size holds:
 
 # %%
-from llama_mini.weights.empty import empty_model
+from llama_mini.empty import empty_model
 
 MODELS = {size: empty_model(CONFIGS[size]) for size in META_SHARDS}
 

@@ -566,12 +566,12 @@ for name in SIZES:
 
 # %%
 from llama_mini.model import parameter_count
-from llama_mini.plan import precisions
+from llama_mini.plan import parameters
 
 print("        fp32    bf16    int8    int4   GB      bits a weight in int4")
 for name in SIZES:
     sizes = {
-        kind: precisions.stored_bytes(CONFIGS[name], kind)
+        kind: parameters.stored_bytes(CONFIGS[name], kind)
         for kind in ("fp32", "bf16", "int8", "int4")
     }
     mean = 8 * sizes["int4"] / parameter_count(CONFIGS[name])

@@ -16,9 +16,10 @@ from llama_mini import KVCache, generate, parallel, slots
 from llama_mini import model as architecture
 from llama_mini.config import ModelConfig
 from llama_mini.course import EXERCISES
-from llama_mini.weights.checkpoint import Checkpoint, Entry
-from llama_mini.weights.empty import empty_model
+from llama_mini.empty import empty_model
 from llama_mini.weights.filling import fill
+from llama_mini.weights.share import Share
+from llama_mini.weights.stored import Entry, StoredWeights
 
 PLAIN = ModelConfig(dim=48, n_layers=3, n_heads=4, vocab_size=96, max_seq_len=64, multiple_of=16)
 GROUPED = ModelConfig(
@@ -34,7 +35,7 @@ GROUPED = ModelConfig(
 CONFIGS = {"llama1": PLAIN, "grouped and tied": GROUPED}
 
 
-class Held(Checkpoint):
+class Held(StoredWeights):
     """The weights of a living model."""
 
     what = "a model in memory"
@@ -53,11 +54,11 @@ class Held(Checkpoint):
         return None
 
 
-def split(checkpoint: Checkpoint, mesh) -> architecture.Transformer:
+def split(checkpoint: StoredWeights, mesh) -> architecture.Transformer:
     """What `load` does with a mesh, for weights that lie in no file."""
     model = empty_model(checkpoint.config)
     parallel.narrow(model, mesh)
-    fill(model, parallel.Share(checkpoint, mesh), torch.device("cpu"), None)
+    fill(model, Share(checkpoint, mesh), torch.device("cpu"), None)
     parallel.connect(model, mesh)
     return model
 

@@ -1,52 +1,20 @@
 """The rules of the house that no reader should have to check by hand."""
 
 import ast
-from pathlib import Path
+import functools
+import importlib
+import types
 
 import pytest
+import room_graph
+from captured_symbols import captured_in_memory, captured_in_text
+from room_graph import FILES, PACKAGE
 
-import llama_mini
+from llama_mini import slots
 
-PACKAGE = Path(llama_mini.__file__).parent
-FILES = sorted(PACKAGE.rglob("*.py"))
 ARCHITECTURE = ("norm", "rope", "attention", "feedforward")
-
-# Each room may import the rooms of the lines above its own: DESIGN, "who may know whom".
-LEVELS = [
-    {"paths", "files", "config", "slots", "cache", "scaling"},
-    set(ARCHITECTURE),
-    {"model"},
-    {"planning"},
-    {"generation", "compiled", "parallel", "weights", "training", "evaluation", "visualization"}
-    | {"text", "plan", "data", "tokenizer", "pinned"},
-    {"course", "doctor", "workspace"},
-    {"cli", "__main__", "__init__"},
-]
-
-
-def room(path: Path) -> str:
-    """`llama_mini/data/mix.py` → data; `llama_mini/norm.py` → norm."""
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-
-
-def level(name: str) -> int:
-    return next(number for number, rooms in enumerate(LEVELS) if name in rooms)
-
-
-def imported_rooms(tree: ast.AST) -> set[str]:
-    """Every `llama_mini` room that a file imports, at its top or inside a function."""
-    found = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "llama_mini":
-            parts = node.module.split(".")
-            found |= {parts[1]} if len(parts) > 1 else {alias.name for alias in node.names}
-        elif isinstance(node, ast.Import):
-            found |= {
-                alias.name.split(".")[1]
-                for alias in node.names
-                if alias.name.startswith("llama_mini.")
-            }
-    return {name for name in found if any(name in rooms for rooms in LEVELS)}
+# Whoever knows a model knows one of these.
+OF_A_MODEL = {*ARCHITECTURE, "config", "cache", "model"}
 
 
 def exercise_symbols() -> dict[str, set[str]]:
@@ -60,28 +28,164 @@ def exercise_symbols() -> dict[str, set[str]]:
     return homes
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_every_room_imports_only_rooms_below_it(path):
-    own = room(path)
-    for name in imported_rooms(ast.parse(path.read_text(encoding="utf-8"))) - {own}:
-        assert level(name) <= level(own), f"{own} must not know {name}"
+def symbols_by_id() -> dict[int, str]:
+    """The exercise symbols themselves, and the full name each has at home."""
+    return {
+        id(slots.reference(f"{home}:{name}")): f"{home}.{name}"
+        for home, names in exercise_symbols().items()
+        for name in names
+    }
 
 
-@pytest.mark.parametrize("own", ["data", "tokenizer"])
+def test_the_rooms_form_no_circle():
+    edges = room_graph.graph()
+    way = room_graph.circle(edges)
+    assert not way, room_graph.explained(edges, way)
+    # Nobody would see a test of no files fail: these rooms are known to stand on each other.
+    assert room_graph.reached(edges, "cli") >= {"training", "data", "weights", "model", "config"}
+    print(room_graph.drawn(edges))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "from llama_mini.training import loop",
+        "from llama_mini.training.run.loop import Trainer",
+        "from llama_mini import training",
+        "import llama_mini.training.run as r",
+        "from ..training.run import loop",
+        "from .. import training as t",
+        "def late():\n    from llama_mini.training import loop",
+        "if TYPE_CHECKING:\n    from llama_mini.training.run.loop import Trainer",
+        "importlib.import_module('llama_mini.training.run')",
+        "from llama_mini import load",  # the face asks training for its reader
+    ],
+)
+def test_an_import_in_any_form_is_one_that_closes_a_circle(statement, tmp_path):
+    package = tmp_path / "llama_mini"
+    for name, text in {
+        "__init__.py": "",
+        "paths.py": '"""Nothing."""',
+        "weights/__init__.py": "from llama_mini import paths",
+        "weights/door.py": statement,
+        "training/__init__.py": "from llama_mini.paths import runs_dir",
+        "training/run.py": "from llama_mini.weights.door import load",
+    }.items():
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
+        (package / name).write_text(text)
+    edges = room_graph.graph(package)
+    assert room_graph.circle(edges) == ["training", "weights", "training"]
+    assert "weights/door.py" in room_graph.explained(edges, room_graph.circle(edges))
+    (package / "weights" / "door.py").write_text("")
+    edges = room_graph.graph(package)
+    assert room_graph.circle(edges) == []
+    assert room_graph.levels(edges) == [["paths"], ["weights"], ["training"]]
+
+
+@pytest.mark.parametrize("own", ["data", "tokenizer", "pinned"])
 def test_data_and_tokenizer_know_no_model(own):
-    for path in (PACKAGE / own).rglob("*.py"):
-        seen = imported_rooms(ast.parse(path.read_text(encoding="utf-8")))
-        assert seen <= {"paths", "files", "pinned", "data", "tokenizer"}, path
+    assert not room_graph.reached(room_graph.graph(), own) & OF_A_MODEL
+
+
+def test_only_the_command_line_knows_the_course():
+    edges = room_graph.graph()
+    assert {room for room in edges if "course" in edges[room]} == {"cli"}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_exercise_symbols_are_reached_through_their_module(path):
     # `from llama_mini.norm import RMSNorm` would keep the reference when a learner's code moves in.
-    homes = exercise_symbols()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module in homes:
-            bound = {alias.name for alias in node.names} & homes[node.module]
-            assert not bound, f"import {node.module} and write module.{bound}"
+    source, module = path.read_text(encoding="utf-8"), room_graph.module_of(path)
+    found = captured_in_text(source, module, exercise_symbols(), path.name == "__init__.py")
+    assert not found, f"import the home module and name the symbol where it is used: {found}"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "from llama_mini.norm import RMSNorm",
+        "from llama_mini.norm import *",
+        "from ..norm import RMSNorm as Norm",
+        "def late():\n    from llama_mini.norm import RMSNorm",
+        "from llama_mini import Transformer",
+        "from llama_mini import norm\nx = norm.RMSNorm",
+        "from .. import norm as n\nx = n.RMSNorm(4)",
+        "import llama_mini.norm as n\nTABLE = {'norm': n.RMSNorm}",
+        "import llama_mini.norm\nclass A(llama_mini.norm.RMSNorm): pass",
+        "from llama_mini import norm\ndef build(kind=norm.RMSNorm): pass",
+        "from llama_mini import norm\ndef build(*, kind=norm.RMSNorm): pass",
+        "from llama_mini import norm\nclass A:\n    kind = norm.RMSNorm",
+        "from llama_mini import norm\nclass A:\n    def __init__(self, kind=norm.RMSNorm): ...",
+        "from llama_mini import norm\nbuild = lambda kind=norm.RMSNorm: kind",
+        "from llama_mini import norm\nif True:\n    x = [kind for kind in (norm.RMSNorm,)]",
+        "from llama_mini import norm\nx = getattr(norm, 'RMSNorm')",
+    ],
+)
+def test_a_symbol_that_is_captured_at_import_is_seen(statement):
+    homes = {"llama_mini.norm": {"RMSNorm"}, "llama_mini.model": {"Transformer"}}
+    assert captured_in_text(statement, "llama_mini.weights.loading", homes)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "from llama_mini import norm\ndef build():\n    return norm.RMSNorm(4)",
+        "from llama_mini import norm\nbuild = lambda: norm.RMSNorm(4)",
+        "from llama_mini import norm\ndef show(layer: norm.RMSNorm) -> norm.RMSNorm: ...",
+        "from llama_mini import norm\nclass A:\n    layer: norm.RMSNorm",
+        "if TYPE_CHECKING:\n    from llama_mini import Transformer",
+        "from llama_mini.norm import OTHER\nx = OTHER",
+    ],
+)
+def test_a_symbol_that_is_named_when_it_is_used_is_no_capture(statement):
+    homes = {"llama_mini.norm": {"RMSNorm"}, "llama_mini.model": {"Transformer"}}
+    assert not captured_in_text(statement, "llama_mini.weights.loading", homes)
+
+
+def test_a_table_in_the_home_itself_captures_too():
+    source = "def top_k(): ...\nTABLE = {'k': top_k}"
+    homes = {"llama_mini.generation": {"top_k"}}
+    assert captured_in_text(source, "llama_mini.generation", homes) == ["line 2: top_k"]
+
+
+def test_no_table_default_or_closure_of_the_package_holds_an_exercise_symbol():
+    names = [room_graph.module_of(path) for path in FILES if path.name != "__main__.py"]
+    modules = [importlib.import_module(name) for name in names]
+    found = [
+        place
+        for module in modules
+        if module is not slots  # which lends them out
+        for place in captured_in_memory(module, symbols_by_id())
+    ]
+    assert not found
+
+
+def test_what_is_hidden_in_tables_defaults_and_closures_is_found():
+    def symbol():
+        pass
+
+    def closed_over():
+        return symbol
+
+    def by_default(*, use=symbol):
+        pass
+
+    class Keeps:
+        use = staticmethod(symbol)
+
+    for kept in (closed_over, by_default, Keeps):
+        kept.__module__ = "llama_mini.readers"
+    module = types.ModuleType("llama_mini.readers")
+    module.symbol = symbol
+    symbols = {id(symbol): "llama_mini.readers.symbol"}
+    assert captured_in_memory(module, symbols) == []
+    in_a_table = {"a": [(symbol,)]}
+    partly = functools.partial(print, symbol)
+    for hidden in (symbol, in_a_table, partly, closed_over, by_default, Keeps):
+        module.other = hidden
+        (found,) = captured_in_memory(module, symbols)
+        assert found.startswith("llama_mini.readers.other")
+        assert found.endswith("holds llama_mini.readers.symbol")
 
 
 @pytest.mark.parametrize("name", ARCHITECTURE)

@@ -100,7 +100,7 @@ def _describe(
 ) -> str:
     """What was loaded, in a few lines."""
     from llama_mini import model as architecture
-    from llama_mini.plan.amounts import in_words
+    from llama_mini.machine.amounts import in_words
 
     config = loaded.config
     heads = f"{config.n_heads} heads"

@@ -70,7 +70,7 @@ def plan(
         use_overlay(overlay)
         import torch
 
-        from llama_mini.plan import devices as known
+        from llama_mini.machine import devices as known
         from llama_mini.plan.report import describe, overview
 
         here = "cuda" if torch.cuda.is_available() else "cpu"
@@ -102,7 +102,7 @@ def _plan(
     """The plan of a named size, or of the weights at a path, of which the headers are read."""
     from llama_mini.config import CONFIGS
     from llama_mini.plan.plans import plan_decoding, plan_training
-    from llama_mini.plan.precisions import name_of
+    from llama_mini.precisions import name_of
     from llama_mini.weights import pretrained
 
     if model in CONFIGS:

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 from llama_mini import model as architecture
 from llama_mini.config import CONFIGS
-from llama_mini.plan.amounts import in_words
-from llama_mini.plan.devices import DEVICES, Device
+from llama_mini.machine.amounts import in_words
+from llama_mini.machine.devices import DEVICES, Device
 from llama_mini.plan.plans import Plan, plan_decoding, plan_training
-from llama_mini.weights.filling import PRECISIONS
+from llama_mini.precisions import PRECISIONS
 
 RELEASED = ("7B", "13B", "30B", "65B")
 SHORTEST = 128  # positions; a shorter prompt or context would not be of much use

@@ -5,11 +5,10 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from llama_mini import model as architecture
-from llama_mini import planning
+from llama_mini import planning, precisions
 from llama_mini.config import ModelConfig
-from llama_mini.plan import precisions, rehearsal
-from llama_mini.plan.devices import Device
-from llama_mini.training import precision as number_formats
+from llama_mini.machine.devices import Device
+from llama_mini.plan import parameters, rehearsal
 
 # What a good NVMe disk reads in one go. Assumed, and said so wherever it is used.
 DISK_BYTES_PER_SECOND = 2e9
@@ -111,7 +110,7 @@ def plan_decoding(
         parts={
             "weights": planning.weight_bytes(config, bits)
             if n_devices == 1
-            else precisions.stored_bytes(config, precision, n_devices),
+            else parameters.stored_bytes(config, precision, n_devices),
             "KV cache": cache // n_devices,
             "activations": max(prefill, step),
         },
@@ -132,9 +131,9 @@ def plan_training(
     """
     context = config.max_seq_len if context is None else context
     _demand_lengths(config, batch, context, context)
-    if precision not in number_formats.DTYPES:
+    if precision not in precisions.TRAINED_IN:
         raise ValueError(
-            f"Training is planned in {' or '.join(number_formats.DTYPES)}; got {precision!r}."
+            f"Training is planned in {' or '.join(precisions.TRAINED_IN)}; got {precision!r}."
         )
     whole = planning.weight_bytes(config, 32)
     activations = rehearsal.training_bytes(config, precision, batch, context)
@@ -161,7 +160,7 @@ def plan_training(
 def _bits_per_weight(config: ModelConfig, precision: str) -> Fraction:
     """A fraction, not a float: so that the sum of all weights comes out to the byte."""
     count = architecture.parameter_count(config)
-    return Fraction(8 * precisions.stored_bytes(config, precision), count)
+    return Fraction(8 * parameters.stored_bytes(config, precision), count)
 
 
 def _demand_lengths(config: ModelConfig, batch: int, context: int, prompt: int) -> None:

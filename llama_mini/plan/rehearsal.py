@@ -22,14 +22,13 @@ from torch._subclasses.fake_tensor import (
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from llama_mini import slots
+from llama_mini import precisions, slots
 from llama_mini.cache import KVCache
 from llama_mini.config import ModelConfig
-from llama_mini.plan.precisions import dtype_of
-from llama_mini.training import precision as number_formats
+from llama_mini.empty import empty_model
+from llama_mini.precisions import QUANTIZED, dtype_of
 from llama_mini.training.recipe import loss as objective
-from llama_mini.weights.empty import empty_model
-from llama_mini.weights.filling import QUANTIZED, becomes_quantized, place
+from llama_mini.weights.filling import becomes_quantized, place
 from llama_mini.weights.quantized_linear import Int4Linear, Int8Linear, group_size_for
 from llama_mini.weights.shapes import parameter_shapes
 
@@ -129,14 +128,14 @@ def _decoding_bytes(
 def _training_bytes(
     config: ModelConfig, precision: str, batch: int, seq: int, components: tuple[Any, ...]
 ) -> int:
-    dtype = number_formats.DTYPES[precision]
+    dtype = precisions.TRAINED_IN[precision]
     with _without_memory():
         model = _model(config, "fp32")
         for parameter in model.parameters():
             parameter.grad = torch.empty_like(parameter)
         tokens = torch.zeros(batch, seq, dtype=torch.int64)
         with PeakBytes() as counted:
-            with number_formats.autocast(tokens.device, dtype):
+            with precisions.autocast(tokens.device, dtype):
                 loss = objective.next_token_loss(model(tokens), tokens)
             loss.backward()
     return counted.peak

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 
 from llama_mini import model as architecture
 from llama_mini.config import CONFIGS
-from llama_mini.plan.amounts import in_words, three_digits
-from llama_mini.plan.devices import Device
+from llama_mini.machine.amounts import in_words, three_digits
+from llama_mini.machine.devices import Device
 from llama_mini.plan.fitting import RELEASED, devices_needed, verdict
 from llama_mini.plan.plans import DISK_BYTES_PER_SECOND, Plan, plan_decoding
-from llama_mini.weights.filling import PRECISIONS
+from llama_mini.precisions import PRECISIONS
 
 
 def describe(

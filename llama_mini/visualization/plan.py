@@ -4,13 +4,13 @@ import ipywidgets as widgets
 from matplotlib.figure import Figure
 
 from llama_mini.config import CONFIGS
-from llama_mini.plan.amounts import in_words, three_digits
-from llama_mini.plan.devices import DEVICES, Device
+from llama_mini.machine.amounts import in_words, three_digits
+from llama_mini.machine.devices import DEVICES, Device
 from llama_mini.plan.fitting import RELEASED, room
 from llama_mini.plan.plans import Plan, plan_decoding
+from llama_mini.precisions import PRECISIONS
 from llama_mini.visualization import figures
 from llama_mini.visualization.explore import Explorer
-from llama_mini.weights.filling import PRECISIONS
 
 COLORS = {
     "weights": figures.COLORS[0],

@@ -11,20 +11,17 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from llama_mini.precisions import UNQUANTIZED
 from llama_mini.tokenizer.sentencepiece import Tokenizer
-from llama_mini.weights import filling
-from llama_mini.weights.checkpoint import Checkpoint
 from llama_mini.weights.huggingface_writer import write_huggingface
 from llama_mini.weights.meta_writer import write_meta
+from llama_mini.weights.stored import StoredWeights
 
 LAYOUTS = ("hf", "meta")
-PRECISIONS = {
-    name: dtype for name, dtype in filling.PRECISIONS.items() if name not in filling.QUANTIZED
-}
 
 
 def convert(
-    checkpoint: Checkpoint,
+    checkpoint: StoredWeights,
     out: str | Path,
     layout: str,
     precision: str | None = None,
@@ -71,7 +68,7 @@ def _tokenizer_file(tokenizer: Any | None, scratch: Path) -> Path | None:
     return scratch / "tokenizer.model"
 
 
-def _read(checkpoint: Checkpoint) -> Iterator[tuple[str, Tensor]]:
+def _read(checkpoint: StoredWeights) -> Iterator[tuple[str, Tensor]]:
     total = sum(entry.bytes_on_disk for entry in checkpoint.entries.values())
     with tqdm(total=total, unit="B", unit_scale=True, desc="Writing", leave=False) as bar:
         for name, entry in checkpoint.entries.items():
@@ -79,14 +76,14 @@ def _read(checkpoint: Checkpoint) -> Iterator[tuple[str, Tensor]]:
             bar.update(entry.bytes_on_disk)
 
 
-def _dtype(checkpoint: Checkpoint, precision: str | None) -> torch.dtype:
+def _dtype(checkpoint: StoredWeights, precision: str | None) -> torch.dtype:
     if precision is not None:
-        if precision not in PRECISIONS:
+        if precision not in UNQUANTIZED:
             raise ValueError(
-                f"Weights are written in {', '.join(PRECISIONS)}, or in None for as stored; got "
+                f"Weights are written in {', '.join(UNQUANTIZED)}, or in None for as stored; got "
                 f"{precision!r}."
             )
-        return PRECISIONS[precision]
+        return UNQUANTIZED[precision]
     stored = {entry.dtype for entry in checkpoint.entries.values()}
     if len(stored) > 1:
         names = ", ".join(sorted(str(dtype).removeprefix("torch.") for dtype in stored))
@@ -94,7 +91,7 @@ def _dtype(checkpoint: Checkpoint, precision: str | None) -> torch.dtype:
     return stored.pop()
 
 
-def _demand_room(checkpoint: Checkpoint, out: Path, dtype: torch.dtype) -> None:
+def _demand_room(checkpoint: StoredWeights, out: Path, dtype: torch.dtype) -> None:
     """Say that the disk is too small before hours of writing, not after."""
     numbers = sum(torch.Size(entry.shape).numel() for entry in checkpoint.entries.values())
     place = next(folder for folder in out.absolute().parents if folder.exists())

@@ -5,24 +5,15 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from llama_mini import slots
+from llama_mini.precisions import PRECISIONS, QUANTIZED
 from llama_mini.weights import transfer
 from llama_mini.weights.casting import cast
-from llama_mini.weights.checkpoint import Checkpoint
 from llama_mini.weights.quantized_linear import QuantizedLinear
-
-# What a precision casts to; with int8 and int4, that which stays a number: embeddings and norms.
-PRECISIONS = {
-    "fp32": torch.float32,
-    "bf16": torch.bfloat16,
-    "fp16": torch.float16,
-    "int8": torch.bfloat16,
-    "int4": torch.bfloat16,
-}
-QUANTIZED = ("int8", "int4")
+from llama_mini.weights.stored import StoredWeights
 
 
 def fill(
-    model: nn.Module, checkpoint: Checkpoint, device: torch.device, precision: str | None
+    model: nn.Module, checkpoint: StoredWeights, device: torch.device, precision: str | None
 ) -> None:
     """Give a model that was built on the meta device its weights, one tensor at a time.
 

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from llama_mini.weights import gguf_tokenizer
-from llama_mini.weights.checkpoint import Checkpoint, Entry
 from llama_mini.weights.gguf_blocks import DTYPES, expand
 from llama_mini.weights.gguf_config import Metadata, model_config
 from llama_mini.weights.gguf_header import Header, TensorPlace, read_header
 from llama_mini.weights.quoting import shown
+from llama_mini.weights.stored import Entry, StoredWeights
 from llama_mini.weights.transfer import to_device
 
 _TOP = {
@@ -48,7 +48,7 @@ def is_gguf(path: Path) -> bool:
         return file.read(4) == b"GGUF"
 
 
-class Gguf(Checkpoint):
+class Gguf(StoredWeights):
     """One GGUF file: tensors in F32, F16, BF16, Q8_0, Q4_0 or Q4_1.
 
     All tensors are read as one dtype, that of the matrices if they agree (llama.cpp keeps norms in

@@ -9,7 +9,6 @@ from torch import Tensor
 from llama_mini import slots
 from llama_mini.config import ModelConfig
 from llama_mini.weights import huggingface
-from llama_mini.weights.checkpoint import Checkpoint, Entry
 from llama_mini.weights.huggingface_config import parse_config
 from llama_mini.weights.huggingface_tokenizer import read_tokenizer, tokenizer_notes
 from llama_mini.weights.json_file import read_small
@@ -17,6 +16,7 @@ from llama_mini.weights.quoting import shown
 from llama_mini.weights.safetensors_file import SafetensorsFile
 from llama_mini.weights.safetensors_index import INDEX, SINGLE, open_files
 from llama_mini.weights.shapes import parameter_shapes
+from llama_mini.weights.stored import Entry, StoredWeights
 from llama_mini.weights.transfer import to_device
 
 CONFIG = "config.json"
@@ -36,7 +36,7 @@ def is_huggingface_folder(path: Path) -> bool:
     )
 
 
-class HuggingFaceFolder(Checkpoint):
+class HuggingFaceFolder(StoredWeights):
     """Weights as transformers saves them, seen under Meta's names and in Meta's order of rows.
 
     path: the folder, or model.safetensors or its index in it. Opening it reads config.json, the

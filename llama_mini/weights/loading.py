@@ -14,12 +14,13 @@ from tqdm.auto import tqdm
 from llama_mini import model as architecture
 from llama_mini import slots
 from llama_mini.config import ModelConfig
-from llama_mini.plan import devices, refusal
-from llama_mini.weights import gguf_file, huggingface_folder, meta_folder, pretrained
-from llama_mini.weights.checkpoint import Checkpoint
-from llama_mini.weights.empty import empty_model
-from llama_mini.weights.filling import PRECISIONS, QUANTIZED, fill
+from llama_mini.empty import empty_model
+from llama_mini.machine import devices
+from llama_mini.precisions import PRECISIONS, QUANTIZED
+from llama_mini.weights import gguf_file, huggingface_folder, meta_folder, pretrained, refusal
+from llama_mini.weights.filling import fill
 from llama_mini.weights.memory import without_collections
+from llama_mini.weights.stored import StoredWeights
 
 if TYPE_CHECKING:
     from torch.distributed.device_mesh import DeviceMesh
@@ -31,7 +32,7 @@ class Reader:
 
     what: str
     recognises: Callable[[Path], bool]
-    open: Callable[[Path], Checkpoint]
+    open: Callable[[Path], StoredWeights]
 
 
 _readers = [
@@ -138,9 +139,11 @@ def read(
         )
     part = checkpoint
     if mesh is not None:
-        from llama_mini import parallel  # here, because importing DTensor takes a second
+        # Here, because importing DTensor takes a second.
+        from llama_mini import parallel
+        from llama_mini.weights.share import Share
 
-        part, device = parallel.Share(checkpoint, mesh), torch.device(mesh.device_type)
+        part, device = Share(checkpoint, mesh), torch.device(mesh.device_type)
     if not force:
         refusal.demand_fit(part, device, precision)
     model = empty_model(checkpoint.config)
@@ -164,7 +167,7 @@ def read(
     )
 
 
-def open_checkpoint(path: str | Path) -> Checkpoint:
+def open_checkpoint(path: str | Path) -> StoredWeights:
     """Look at what a path holds, and open it with the reader that knows it; reads headers only.
 
     A name such as "smollm2" stands for weights that are fetched, unless a path has it.
@@ -177,7 +180,7 @@ def open_checkpoint(path: str | Path) -> Checkpoint:
     raise ValueError(f"{path} holds {_contents(path)}. What can be read: {readable}.")
 
 
-def _demand_same_tensors(checkpoint: Checkpoint, model: nn.Module) -> None:
+def _demand_same_tensors(checkpoint: StoredWeights, model: nn.Module) -> None:
     expected = {name: tuple(tensor.shape) for name, tensor in model.named_parameters()}
     found = {name: entry.shape for name, entry in checkpoint.entries.items()}
     if expected != found:

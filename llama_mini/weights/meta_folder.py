@@ -9,7 +9,6 @@ from torch import Tensor
 from llama_mini.config import ModelConfig
 from llama_mini.tokenizer.sentencepiece import Tokenizer
 from llama_mini.weights import checklist, meta
-from llama_mini.weights.checkpoint import Checkpoint
 from llama_mini.weights.json_file import read_small
 from llama_mini.weights.meta_shards import (
     find_shards,
@@ -19,6 +18,7 @@ from llama_mini.weights.meta_shards import (
     whole_entries,
 )
 from llama_mini.weights.params_json import parse_params
+from llama_mini.weights.stored import StoredWeights
 from llama_mini.weights.tokenizer_file import demand_vocabulary
 from llama_mini.weights.transfer import to_device
 
@@ -30,7 +30,7 @@ def is_meta_folder(path: Path) -> bool:
     return (path / checklist.NAME).is_file() or any(path.glob("consolidated*pth*"))
 
 
-class MetaFolder(Checkpoint):
+class MetaFolder(StoredWeights):
     """Weights as Meta released them, each tensor cut over the shards (meta.shard_axis).
 
     path: the folder, or a shard in it. Opening it compares the shards with one another and with
@@ -64,7 +64,7 @@ class MetaFolder(Checkpoint):
     def part(
         self, name: str, device: torch.device, axis: int | None, index: int, count: int
     ) -> Tensor:
-        """As in `Checkpoint`; only the shards are read in which some of the part lies."""
+        """As in `StoredWeights`; only the shards are read in which some of the part lies."""
         if axis is None:
             return self.tensor(name, device)
         # Pieces so small that shards and parts alike are made of whole ones.

@@ -9,9 +9,9 @@ from torch import Tensor
 from llama_mini import slots
 from llama_mini.config import CONFIGS, ModelConfig
 from llama_mini.weights import checklist, meta
-from llama_mini.weights.checkpoint import Entry
 from llama_mini.weights.pth import open_pth
 from llama_mini.weights.shapes import parameter_shapes
+from llama_mini.weights.stored import Entry
 
 _SHARD = re.compile(r"consolidated\.([0-9]{2})\.pth")
 _MOST = 100  # that two digits can number

@@ -8,12 +8,11 @@ import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile, record_function
 
-from llama_mini import CONFIGS, ModelConfig, Transformer, generate
+from llama_mini import CONFIGS, ModelConfig, Transformer, generate, precisions
+from llama_mini.empty import empty_model
 from llama_mini.plan.plans import plan_decoding, plan_training
-from llama_mini.training import precision as number_formats
 from llama_mini.training.recipe.loss import next_token_loss
 from llama_mini.training.recipe.optimizer import adamw
-from llama_mini.weights.empty import empty_model
 from llama_mini.weights.filling import place
 from llama_mini.weights.shapes import parameter_shapes
 
@@ -99,7 +98,7 @@ def test_training_takes_what_was_planned(config, batch, seq, precision):
     def two_steps(built):
         model, optimizer = built
         for _ in range(2):  # the moments are made by the first
-            with number_formats.autocast(tokens.device, number_formats.DTYPES[precision]):
+            with precisions.autocast(tokens.device, precisions.TRAINED_IN[precision]):
                 loss = next_token_loss(model(tokens), tokens)
             loss.backward()
             optimizer.step()

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from llama_mini import CONFIGS, ModelConfig, attention, parallel, slots
-from llama_mini.plan.devices import DEVICES, Device, find, measured_bandwidth, this_machine
+from llama_mini.machine.devices import DEVICES, Device, find, measured_bandwidth, this_machine
 from llama_mini.plan.fitting import changed, devices_needed, room, verdict, what_would_fit
 from llama_mini.plan.plans import plan_decoding, plan_training
 from llama_mini.plan.report import describe, overview

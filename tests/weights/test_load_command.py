@@ -11,7 +11,7 @@ from llama_mini import ModelConfig, Transformer, load, slots
 from llama_mini.cli import app
 from llama_mini.generation import generate
 from llama_mini.tokenizer.sentencepiece import train_tokenizer
-from llama_mini.weights import checkpoint, filling, meta
+from llama_mini.weights import filling, meta, stored
 from llama_mini.weights.loading import find_device, read
 from llama_mini.weights.meta_writer import write_meta
 
@@ -195,7 +195,7 @@ def test_the_learners_merging_runs_in_the_loader(folder):
 
 
 def test_a_format_without_checksums_says_so(folder):
-    class Bare(checkpoint.Checkpoint):
+    class Bare(stored.StoredWeights):
         what = "a bare format"
 
         def tensor(self, name, device):

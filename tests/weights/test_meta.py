@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llama_mini import CONFIGS, ModelConfig, Transformer
+from llama_mini.empty import empty_model
 from llama_mini.weights import meta
-from llama_mini.weights.empty import empty_model
 from llama_mini.weights.shapes import parameter_shapes
 
 # The shapes in one shard of each size, from the published descriptions of the release: shards,

@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 
 from llama_mini import model as architecture
-from llama_mini import rope
-from llama_mini.training import precision
+from llama_mini import precisions, rope
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class Forward:
 
     def __call__(self, inputs: Tensor | MaskedWindows) -> Tensor:
         tokens = inputs.tokens if isinstance(inputs, MaskedWindows) else inputs
-        with precision.autocast(tokens.device, self.dtype):
+        with precisions.autocast(tokens.device, self.dtype):
             if tokens is inputs:
                 return self.model(tokens)
             table = self._rotations(tokens)

@@ -9,13 +9,12 @@ from typing import Any
 
 import torch
 
-from llama_mini import files
+from llama_mini import files, precisions
 from llama_mini import model as architecture
 from llama_mini.config import ModelConfig
 from llama_mini.data import shards
 from llama_mini.data.shards import TokenShards
 from llama_mini.tokenizer.sentencepiece import Tokenizer
-from llama_mini.training import precision
 from llama_mini.training.baseline import Bigram
 from llama_mini.training.recipe import optimizer, schedule
 from llama_mini.training.recipe.update import NotFiniteError, Step
@@ -274,7 +273,7 @@ class Trainer:
         seq_len = settings.seq_len or config.max_seq_len
         self.settings, self.config = settings, config
         self.device = torch.device(settings.device)
-        self.dtype = precision.choose(settings.precision, self.device)
+        self.dtype = precisions.choose(settings.precision, self.device)
         torch.set_num_threads(settings.threads or torch.get_num_threads())
         torch.manual_seed(settings.seed)
         self.model = architecture.Transformer(config).to(self.device)

@@ -13,11 +13,11 @@ from llama_mini.config import ModelConfig
 from llama_mini.tokenizer.sentencepiece import Tokenizer
 from llama_mini.training.run import checkpoint, code, folder
 from llama_mini.weights import loading
-from llama_mini.weights.checkpoint import Checkpoint, Entry
+from llama_mini.weights.stored import Entry, StoredWeights
 from llama_mini.weights.transfer import to_device
 
 
-class TrainedWeights(Checkpoint):
+class TrainedWeights(StoredWeights):
     """The weights of `best.pt` (of `last.pt` before the first look), under Meta's names."""
 
     def __init__(self, path: Path) -> None:

@@ -5,8 +5,8 @@ from typing import Any
 
 import torch
 
+from llama_mini import precisions
 from llama_mini.config import CONFIGS, ModelConfig
-from llama_mini.training import precision
 from llama_mini.training.run import folder
 from llama_mini.training.run.settings import TrainSettings
 
@@ -23,13 +23,13 @@ def resolve(settings: TrainSettings) -> TrainSettings:
             f"{settings.config!r}. Lower --seq-len, or choose another config."
         )
     device = _device(settings.device)
-    dtype = precision.choose(settings.precision, device)
+    dtype = precisions.choose(settings.precision, device)
     return replace(
         settings,
         run=settings.run or folder.free_name(settings.config),
         seq_len=settings.seq_len or context,
         device=str(device),
-        precision=next(name for name, known in precision.DTYPES.items() if known == dtype),
+        precision=next(name for name, known in precisions.TRAINED_IN.items() if known == dtype),
         threads=settings.threads or torch.get_num_threads(),
     )
 

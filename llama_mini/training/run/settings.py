@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-PRECISIONS = ("auto", "fp32", "bf16")
+from llama_mini import precisions
 
 
 @dataclass(frozen=True)
@@ -76,9 +76,9 @@ class TrainSettings:
                 raise ValueError(f"{name} must be from 0 to 1; got {getattr(self, name)!r}.")
         if not isinstance(self.seed, int) or self.seed < 0:
             raise ValueError(f"seed must be a whole number of at least 0; got {self.seed!r}.")
-        if self.precision not in PRECISIONS:
+        if self.precision not in (known := ("auto", *precisions.TRAINED_IN)):
             raise ValueError(
-                f"precision must be one of {', '.join(PRECISIONS)}; got {self.precision!r}."
+                f"precision must be one of {', '.join(known)}; got {self.precision!r}."
             )
         if self.run is not None and (Path(self.run).name != self.run or self.run.startswith(".")):
             raise ValueError(

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from llama_mini.files import atomic_write
+from llama_mini.precisions import choose, has_fast_bfloat16
 from llama_mini.training import Trainer, TrainSettings, summarize, train
-from llama_mini.training.precision import choose, has_fast_bfloat16
 from llama_mini.training.run import folder
 from llama_mini.training.run.checkpoint import load
 from llama_mini.training.run.metrics import read_metrics

@@ -21,7 +21,7 @@ class Entry:
     bytes_on_disk: int
 
 
-class Checkpoint(ABC):
+class StoredWeights(ABC):
     """Weights on disk, opened: headers are read and checked, tensors still lie in the files.
 
     what: the format in a few words. config: the model's shape. entries: every tensor by Meta's

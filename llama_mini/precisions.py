@@ -1,10 +1,33 @@
-"""Which number format the matrix products run in, and how one asks the machine."""
+"""The number formats by name: what weights are kept in, and what matrix products run in."""
 
 from contextlib import AbstractContextManager
 
 import torch
 
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+UNQUANTIZED = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+QUANTIZED = ("int8", "int4")
+# What `load` takes. With int8 and int4 the dtype is that of what stays a number: embeddings, norms.
+PRECISIONS = {**UNQUANTIZED, **dict.fromkeys(QUANTIZED, torch.bfloat16)}
+# What matrix products run in during training, the weights being float32.
+TRAINED_IN = {name: UNQUANTIZED[name] for name in ("fp32", "bf16")}
+
+
+def dtype_of(precision: str) -> torch.dtype:
+    """What activations, cache and all that is not quantised have at a precision.
+
+    Raises ValueError for a name that `load` does not know.
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision must be {', '.join(PRECISIONS)}; got {precision!r}.")
+    return PRECISIONS[precision]
+
+
+def name_of(dtype: torch.dtype) -> str:
+    """The name of the precision that has this dtype. Raises ValueError if none has."""
+    for name, known in PRECISIONS.items():
+        if known == dtype:
+            return name
+    raise ValueError(f"No precision is {dtype}; there are {', '.join(PRECISIONS)}.")
 
 
 def has_fast_bfloat16(device: torch.device) -> bool:
@@ -29,9 +52,9 @@ def choose(precision: str, device: torch.device) -> torch.dtype:
     """
     if precision == "auto":
         return torch.bfloat16 if has_fast_bfloat16(device) else torch.float32
-    if precision not in DTYPES:
-        raise ValueError(f"precision must be auto, {' or '.join(DTYPES)}; got {precision!r}.")
-    return DTYPES[precision]
+    if precision not in TRAINED_IN:
+        raise ValueError(f"precision must be auto, {' or '.join(TRAINED_IN)}; got {precision!r}.")
+    return TRAINED_IN[precision]
 
 
 def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[None]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from llama_mini.plan.free_memory import free_bytes
+from llama_mini.machine.free_memory import free_bytes
 
 GB = 1e9
 # What one direction of a PCI Express slot of 16 lanes carries, by generation (PCI-SIG).

@@ -5,19 +5,20 @@ from collections.abc import Iterator
 
 import torch
 
-from llama_mini.plan.amounts import in_words
-from llama_mini.plan.devices import DEVICES
-from llama_mini.plan.free_memory import free_bytes
-from llama_mini.weights.checkpoint import Checkpoint
-from llama_mini.weights.filling import PRECISIONS, becomes_quantized
+from llama_mini.machine.amounts import in_words
+from llama_mini.machine.devices import DEVICES
+from llama_mini.machine.free_memory import free_bytes
+from llama_mini.precisions import PRECISIONS
+from llama_mini.weights.filling import becomes_quantized
 from llama_mini.weights.quantized_linear import quantized_bytes
+from llama_mini.weights.stored import StoredWeights
 
 
 class DoesNotFitError(ValueError):
     """A model that was asked for takes more memory than there is."""
 
 
-def demand_fit(checkpoint: Checkpoint, device: torch.device, precision: str | None) -> None:
+def demand_fit(checkpoint: StoredWeights, device: torch.device, precision: str | None) -> None:
     """Raise DoesNotFitError if the weights, while they are loaded, need more than is free.
 
     Only what is certain is refused: a cache and activations come later, and their size is not known
@@ -37,7 +38,7 @@ def demand_fit(checkpoint: Checkpoint, device: torch.device, precision: str | No
 
 
 def loading_bytes(
-    checkpoint: Checkpoint, device: torch.device, precision: str | None
+    checkpoint: StoredWeights, device: torch.device, precision: str | None
 ) -> tuple[int, int]:
     """Bytes on the device of the loaded weights, and of the largest moment on the way there.
 
@@ -60,7 +61,7 @@ def loading_bytes(
 
 
 def _nearest(
-    checkpoint: Checkpoint, device: torch.device, precision: str | None, free: int
+    checkpoint: StoredWeights, device: torch.device, precision: str | None, free: int
 ) -> Iterator[str]:
     _, asked = loading_bytes(checkpoint, device, precision)
     for name in PRECISIONS:

@@ -7,8 +7,8 @@ import sys
 import pytest
 import torch
 
-from llama_mini.plan import free_memory
-from llama_mini.plan.free_memory import free_bytes
+from llama_mini.machine import free_memory
+from llama_mini.machine.free_memory import free_bytes
 
 
 def test_this_machine_has_memory_and_not_more_than_is_built_in():
