@@ -1,36 +1,32 @@
 """Building the data mix, stage by stage; each stage's result is kept under a name that states
 everything it was made from, so a run that was cut short goes on where it stopped."""
 
-import importlib.metadata
+import sys
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from llama_mini import paths
-from llama_mini.data import prose, readers, shards
-from llama_mini.data.ccnet import dedup, language
-from llama_mini.data.documents import Document, read_documents, write_documents
-from llama_mini.data.files import fingerprint
-from llama_mini.data.mixing import passes
-from llama_mini.data.sources import SourceTable, load_table
+from llama_mini import files, paths, slots
+from llama_mini.data import kept, pipeline, readers, shards
+from llama_mini.data.documents import Document
+from llama_mini.data.files import DataError, fingerprint
+from llama_mini.data.keys import Key
+from llama_mini.data.mixing import assemble, vocabulary
+from llama_mini.data.mixing.passes import Sampled
+from llama_mini.data.sources import Part, SourceTable, load_table
 from llama_mini.data.table import MixRow, format_table, mix_table
-from llama_mini.files import remove_partial_files
 from llama_mini.pinned import fetch
-from llama_mini.tokenizer.sentencepiece import Tokenizer, train_tokenizer
+from llama_mini.tokenizer.sentencepiece import Tokenizer
 
 __all__ = ["MixReport", "MixRow", "build_mix", "format_table", "mix_table"]
 
 TOTAL_TOKENS = 6_600_000
 VALIDATION_FRACTION = 0.03
 _TOKENIZER_BYTES = 12_000_000
-# Sources whose every text must be English. Code, LaTeX and FAQs are short of words to tell it by.
-_ENGLISH = ("commoncrawl", "c4", "wikipedia", "books")
-_WEB = ("commoncrawl", "c4")
 
 
 @dataclass(frozen=True)
@@ -41,6 +37,7 @@ class MixReport:
     digest: str
     rows: list[MixRow]
     seconds: dict[str, float] = field(default_factory=dict)
+    stages: list[kept.Account] = field(default_factory=list)
 
     def __str__(self) -> str:
         return format_table(self.rows)
@@ -57,68 +54,144 @@ def build_mix(
 ) -> MixReport:
     """Fetch, read, clean, filter, tokenize, sample and pack the data mix.
 
-    out: its folder, `paths.mix_dir()` by default. seed: of the split, the sampling and the order.
-    total_tokens: in the training split; validation gets about `validation_fraction` of that beside
-    it. The same table, seed and sizes give the same bytes. Finished stages are kept in the cache
-    and used again; a finished mix is checked and left alone. Raises DataError with the next step if
-    a file cannot be had, is not the pinned one, or does not fit on the disk.
+    out: its folder, `shards.default_folder()` by default. seed: of the split, the sampling and the
+    order. total_tokens: in the training split; validation gets about `validation_fraction` of that
+    beside it. The same table, seed, sizes and code give the same bytes. Finished stages are kept
+    and used again, the reference's in the cache, those that a learner's code had a hand in in the
+    workspace; a finished mix is checked, and left alone if today's code would make the same. One
+    build at a time works in a cache; another waits. Raises DataError with the next step if a file
+    cannot be had, is not the pinned one, or does not fit on the disk.
     """
-    out = paths.mix_dir() if out is None else Path(out)
     table = load_table() if table is None else table
-    stages = paths.cache_dir() / "stages"
-    remove_partial_files(stages)
-    stamp = fingerprint(
-        _inputs(table), seed, vocab_size, total_tokens, validation_fraction, _TOKENIZER_BYTES
+    with _one_at_a_time(progress):
+        return _build(out, seed, vocab_size, total_tokens, validation_fraction, table, progress)
+
+
+def _build(
+    out: Path | None,
+    seed: int,
+    vocab_size: int,
+    total_tokens: int,
+    validation_fraction: float,
+    table: SourceTable,
+    progress: bool,
+) -> MixReport:
+    shelf = kept.Shelf()
+    shares = {source.key: source.share for source in table.sources}
+    archives: dict[str, Path] = {}
+    parts = [_way_of(part, table, archives, progress) for part in table.parts]
+    all_documents = kept.links(
+        pipeline.of_all(table), [way[-1].key for way in parts], progress=progress
     )
+    training = {
+        "shares": shares, "n_bytes": _TOKENIZER_BYTES, "vocab_size": vocab_size, "seed": seed,
+    }  # fmt: skip
+    vocabulary_key = pipeline.vocabulary_key(training, all_documents[-1].key)
+    mixing = {
+        "shares": shares, "total_tokens": total_tokens, "seed": seed,
+        "validation_fraction": validation_fraction,
+    }  # fmt: skip
+    titles = {source.key: source.title for source in table.sources}
+    key = pipeline.mix_key({**mixing, "titles": titles}, [all_documents[-1].key, vocabulary_key])
+    out = _folder_for(out, key)
     seconds: dict[str, float] = {}
-    if _stamp_of(out) == stamp and shards.is_intact(out):
-        return MixReport(out, shards.read_index(out)["digest"], mix_table(out), seconds)
+    if _stamp_of(out) == key.value and shards.is_intact(out):
+        index = shards.read_index(out)
+        return MixReport(out, index["digest"], mix_table(out), seconds, index["about"]["stages"])
 
     with _timed("fetch", seconds):
-        archives = fetch.fetch_all(table.files, paths.cache_dir() / "downloads", progress)
-    with _timed("read and clean", seconds):
-        texts = _read_all(table, archives, stages, progress)
+        archives |= fetch.fetch_all(table.files, paths.cache_dir() / "downloads", progress)
+
+    def read_all() -> tuple[list[Document], list[kept.Account]]:
+        with _timed("read and clean", seconds):
+            bar = tqdm(parts, desc="read and clean", unit="part", disable=not progress)
+            ways = [kept.through(shelf, way) for way in bar]
+        return [document for documents, _ in ways for document in documents], kept.merged(
+            accounts for _, accounts in ways
+        )
+
     with _timed("filter and deduplicate", seconds):
-        documents, removed = _filtered(table, texts, stages, progress)
+        documents, accounts = kept.through(shelf, all_documents, read_all)
+    if "read and clean" in seconds:
+        seconds["filter and deduplicate"] -= seconds["read and clean"]
     with _timed("train the tokenizer", seconds):
-        model = _tokenizer(table, documents, stages, seed, vocab_size, stamp)
+        model = shelf.path("vocabulary", vocabulary_key, ".model")
+        if not model.is_file():
+            vocabulary.train(documents, model, **training)
     with _timed("encode", seconds):
         tokens = _encode(documents, Tokenizer(model), progress)
     with _timed("sample and pack", seconds):
-        share = {source.key: source.share for source in table.sources}
         sizes = [len(ids) + 2 for ids in tokens]
-        train, validation = passes.split_validation(
-            documents, sizes, share, round(total_tokens * validation_fraction), seed
-        )
-        order, sampled = passes.sample(
-            [documents[i] for i in train], [sizes[i] for i in train], share, total_tokens, seed
-        )
-        validation.sort(key=lambda i: passes.draw(seed, "order", documents[i].id))
+        train, validation, sampled = assemble.reading_orders(documents, sizes, **mixing)
         rows = _rows(table, documents, sizes, validation, sampled)
         index = shards.write_shards(
             out,
             {
-                "train": ((documents[train[i]].source, tokens[train[i]]) for i in order),
+                "train": ((documents[i].source, tokens[i]) for i in train),
                 "validation": ((documents[i].source, tokens[i]) for i in validation),
             },
             model,
             about={
-                "stamp": stamp,
+                "stamp": key.value,
+                "code": key.code,
                 "seed": seed,
                 "table": [asdict(row) for row in rows],
-                "removed": removed,
+                "stages": accounts,
             },
         )
-    return MixReport(out, index["digest"], rows, seconds)
+    shelf.sweep(key.code)
+    return MixReport(out, index["digest"], rows, seconds, accounts)
 
 
-def _inputs(table: SourceTable) -> str:
-    """A hash of what the documents follow from: the table, our code, and the libraries it uses."""
-    modules = sorted(Path(__file__).parent.rglob("*.py"))
-    code = {path.name: path.read_text(encoding="utf-8") for path in modules}
-    libraries = ("py3langid", "resiliparse", "sentencepiece")
-    versions = {name: importlib.metadata.version(name) for name in libraries}
-    return fingerprint(table.fingerprint(), code, versions)
+def _way_of(
+    part: Part, table: SourceTable, archives: dict[str, Path], progress: bool
+) -> list[kept.Link]:
+    """From a part of a package file to the documents that all sources go on with."""
+    file = table.file(part.package)
+    reading = pipeline.reading(part, table)
+    # A package may feed a source in several parts.
+    stem = f"-{part.source}-{part.package}-{fingerprint(asdict(part))[:8]}"
+
+    def read(_: list[Document]) -> tuple[list[Document], kept.Account]:
+        found = list(readers.read_part(archives[part.package], part, file))
+        return kept.counted(reading.name, (d for d, _ in found), (answer for _, answer in found))
+
+    key = reading.key([])
+    return [
+        kept.Link(reading.name + stem, key, read),
+        *kept.links(pipeline.of_part(part), [key], stem, progress),
+    ]
+
+
+def _folder_for(out: Path | None, key: Key) -> Path:
+    """Where the mix goes. Raises DataError if a learner's would lie in the shared cache."""
+    if out is None:
+        return paths.own_mix_dir() if key.code else paths.mix_dir()
+    out = Path(out)
+    if key.code and out.resolve().is_relative_to(paths.cache_dir()):
+        raise DataError(
+            f"{out} lies in the cache that the reference's data are in, and this mix would be made "
+            f"by {slots.describe(key.code)}. Leave its folder to the command, or name another."
+        )
+    return out
+
+
+@contextmanager
+def _one_at_a_time(progress: bool) -> Iterator[None]:
+    """Wait until no other build is at work in this cache; say so if there is one."""
+    with ExitStack() as stack:
+        place = paths.cache_dir() / "build"
+        try:
+            stack.enter_context(files.lock(place, wait=False))
+        except BlockingIOError:
+            if progress:
+                print(
+                    f"Another build is at work in {paths.cache_dir()}; this one waits for it.",
+                    file=sys.stderr,
+                    flush=True,
+                )
+            stack.enter_context(files.lock(place))
+        yield
 
 
 def _stamp_of(folder: Path) -> str | None:
@@ -133,95 +206,6 @@ def _timed(stage: str, seconds: dict[str, float]) -> Iterator[None]:
     start = time.perf_counter()
     yield
     seconds[stage] = time.perf_counter() - start
-
-
-def _stage(folder: Path, name: str, stamp: str, suffix: str, make: Callable[[Path], None]) -> Path:
-    """The file of a stage, made by `make` if it is not there; older results of it are dropped."""
-    path = folder / f"{name}-{stamp[:16]}{suffix}"
-    if not path.is_file():
-        make(path)
-        for old in folder.glob(f"{name}-{'[0-9a-f]' * 16}{suffix}"):
-            if old != path:
-                old.unlink(missing_ok=True)
-    return path
-
-
-def _read_all(
-    table: SourceTable, archives: dict[str, Path], stages: Path, progress: bool
-) -> list[Path]:
-    stamp = _inputs(table)
-    files = []
-    for part in tqdm(table.parts, desc="read and clean", unit="part", disable=not progress):
-
-        def make(path: Path, part=part) -> None:
-            file = table.file(part.package)
-            write_documents(path, readers.read_part(archives[part.package], part, file))
-
-        name = f"text-{part.source}-{part.package}"
-        files.append(_stage(stages, name, stamp, ".jsonl.gz", make))
-    return files
-
-
-def _filtered(
-    table: SourceTable, texts: list[Path], stages: Path, progress: bool
-) -> tuple[list[Document], dict[str, dict[str, int]]]:
-    """The documents that stay, in a fixed order, and how many of each source went, by reason."""
-    removed: Counter[tuple[str, str]] = Counter()
-    everything = [document for path in texts for document in read_documents(path)]
-
-    def make(path: Path) -> None:
-        web = [document for document in everything if document.source in _WEB]
-        others = [document for document in everything if document.source not in _WEB]
-        candidates = [*dedup.without_repeated_paragraphs(web), *others]
-        kept = []
-        bar = tqdm(candidates, desc="filter", unit="document", disable=not progress)
-        for document in bar:
-            if prose.rejection(document) is None and (
-                document.source not in _ENGLISH or language.detect_language(document.text) == "en"
-            ):
-                kept.append(document)
-        bar = tqdm(kept, desc="deduplicate", unit="document", disable=not progress)
-        write_documents(path, dedup.without_near_duplicates(bar))
-
-    path = _stage(stages, "documents", _inputs(table), ".jsonl.gz", make)
-    documents = list(read_documents(path))
-    ids = {document.id for document in documents}
-    for document in everything:
-        removed[document.source, document.id in ids] += 1
-    counts = {
-        source.key: {
-            "read": removed[source.key, True] + removed[source.key, False],
-            "kept": removed[source.key, True],
-        }
-        for source in table.sources
-    }
-    return documents, counts
-
-
-def _tokenizer(
-    table: SourceTable,
-    documents: list[Document],
-    stages: Path,
-    seed: int,
-    vocab_size: int,
-    stamp: str,
-) -> Path:
-    """Train the tokenizer on text in the proportions of the mix."""
-
-    def make(path: Path) -> None:
-        texts = []
-        for source in table.sources:
-            own = [document for document in documents if document.source == source.key]
-            own.sort(key=lambda document: passes.draw(seed, "tokenizer", document.id))
-            room = _TOKENIZER_BYTES * source.share / 100
-            for document in own:
-                if room <= 0:
-                    break
-                texts.append(document.text)
-                room -= len(document.text.encode("utf-8"))
-        train_tokenizer(texts, path, vocab_size)
-
-    return _stage(stages, "tokenizer", stamp, ".model", make)
 
 
 def _encode(documents: list[Document], tokenizer: Tokenizer, progress: bool) -> list[list[int]]:
@@ -240,7 +224,7 @@ def _rows(
     documents: list[Document],
     sizes: list[int],
     validation: list[int],
-    sampled: dict[str, passes.Sampled],
+    sampled: dict[str, Sampled],
 ) -> list[MixRow]:
     total = sum(taken.tokens for taken in sampled.values())
     rows = []

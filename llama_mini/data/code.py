@@ -22,8 +22,6 @@ def rejection(code: str) -> str | None:
     least a quarter of the characters letters or digits.
     """
     lines = code.split("\n")
-    if len(code) < 200:
-        return "too short"
     if len(code) / len(lines) > 100 or max(map(len, lines)) > 1000:
         return "long lines"
     if sum(c.isalnum() for c in code) < 0.25 * len(code):

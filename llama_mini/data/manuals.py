@@ -24,4 +24,4 @@ def without_menus(text: str) -> str:
         if _SIGNATURE.match(line):
             continue
         lines.append(line)
-    return "\n".join(lines)
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(line.rstrip() for line in lines)).strip("\n")

@@ -1,9 +1,6 @@
-"""Which documents are worth reading."""
+"""Which prose is worth reading."""
 
 import re
-
-from llama_mini.data import code
-from llama_mini.data.documents import Document
 
 _WORD = re.compile(r"[A-Za-z]+(?:['’][a-z]+)?")
 _COMMON = frozenset(
@@ -11,27 +8,17 @@ _COMMON = frozenset(
 )
 
 
-def rejection(document: Document) -> str | None:
-    """Why a document is not worth training on, or None if it is.
+def rejection(text: str, min_words: int) -> str | None:
+    """Why prose is not worth training on, or None if it is.
 
-    Prose must be long enough (300 characters, CCNet's limit; Wikipedia's short leads 100), mostly
-    letters, and use common English words; code is judged by its lines.
+    It must be mostly letters, use common English words, and not repeat its lines.
     """
-    text = document.text
-    if "\ufffd" in text:
-        return "damaged characters"
-    if document.source == "github":
-        return code.rejection(text)
-    if len(text) < (100 if document.source == "wikipedia" else 300):
-        return "too short"
-    if document.source == "arxiv":
-        return None
     words = _WORD.findall(text.lower())
     if sum(map(len, words)) < 0.65 * len("".join(text.split())):
         return "too few letters"
     if sum(word in _COMMON for word in words) < 0.08 * len(words):
         return "too few common words"
-    if document.source in ("commoncrawl", "c4") and len(words) < 60:
+    if len(words) < min_words:
         return "too short"
     if _share_of_repeated_lines(text) > 0.3:
         return "repeats itself"

@@ -17,6 +17,7 @@ import numpy as np
 
 from llama_mini import paths, slots
 from llama_mini.data.files import fingerprint
+from llama_mini.data.mixing import packing
 from llama_mini.files import remove_partial_files, sha256_of_file
 from llama_mini.pinned.files import atomic_write
 from llama_mini.tokenizer.sentencepiece import Tokenizer
@@ -108,23 +109,22 @@ def write_shards(
 def _concatenate(
     documents: Iterable[tuple[str, Sequence[int]]], tokenizer: Tokenizer, sources: list[str]
 ) -> tuple[np.ndarray, np.ndarray]:
-    pieces, starts, position = [], [], 0
+    kept: list[Sequence[int]] = []
+    numbers: list[int] = []
     for source, ids in documents:
         if source not in sources:
             sources.append(source)
-        ids = np.asarray(ids, dtype=np.int64)
-        if len(ids) and not 0 <= ids.min() <= ids.max() < tokenizer.vocab_size:
+        if len(ids) and not 0 <= min(ids) <= max(ids) < tokenizer.vocab_size:
             raise ValueError(
-                f"A document of {source} has ids from {ids.min()} to {ids.max()}; the vocabulary "
+                f"A document of {source} has ids from {min(ids)} to {max(ids)}; the vocabulary "
                 f"of {tokenizer.path} has 0 to {tokenizer.vocab_size - 1}. Did another encode it?"
             )
-        piece = np.empty(len(ids) + 2, dtype=_TOKEN)
-        piece[0], piece[1:-1], piece[-1] = tokenizer.bos_id, ids, tokenizer.eos_id
-        starts.append((position, sources.index(source)))
-        pieces.append(piece)
-        position += len(piece)
-    tokens = np.concatenate(pieces) if pieces else np.empty(0, dtype=_TOKEN)
-    return tokens, np.array(starts, dtype=_DOCUMENT)
+        kept.append(ids)
+        numbers.append(sources.index(source))
+    tokens, begins = packing.pack_documents(kept, tokenizer.bos_id, tokenizer.eos_id)
+    starts = np.empty(len(numbers), dtype=_DOCUMENT)
+    starts["start"], starts["source"] = begins, numbers
+    return tokens.astype(_TOKEN), starts
 
 
 def read_index(folder: str | Path) -> dict[str, Any]:

@@ -15,6 +15,10 @@ class Source:
 
     key: its short name. title: the paper's name. share: percent of the tokens (LLaMA paper,
     Table 1). stand_in: what plays its role here. caveat: what that is not.
+
+    What its documents must be like: kind: "prose" and "code" have rules of thumb, "latex" has none.
+    min_characters, min_words: shorter ones are left out. language: an ISO 639-1 code that all must
+    be in, or nothing. crawled: it is pages of the web, where the same paragraphs come back.
     """
 
     key: str
@@ -22,14 +26,20 @@ class Source:
     share: float
     stand_in: str
     caveat: str
+    kind: str = "prose"
+    min_characters: int = 0
+    min_words: int = 0
+    language: str = ""
+    crawled: bool = False
 
 
 @dataclass(frozen=True)
 class Part:
     """The members of one file that feed one source.
 
-    reader: the function of `readers.py` that understands them. include, exclude: patterns of member
-    names (shell style, matched against the whole name). options: what the reader further needs.
+    reader: the file of `readers/` that understands them. include, exclude: patterns of member
+    names (shell style, matched against the whole name). options: what the reader further needs, and
+    the `stages` that these documents alone go through.
     """
 
     source: str
@@ -38,6 +48,11 @@ class Part:
     include: tuple[str, ...]
     exclude: tuple[str, ...] = ()
     options: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    @property
+    def reader_module(self) -> str:
+        """The full name of the reader's module."""
+        return self.reader if "." in self.reader else f"llama_mini.data.readers.{self.reader}"
 
     def option(self, name: str) -> tuple[str, ...]:
         """The values of an option, or an empty tuple."""

@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 from tiny_sources import prose
 
 from llama_mini.data import c4
-from llama_mini.data import prose as rules
 from llama_mini.data.ccnet import dedup
 from llama_mini.data.documents import Document, read_documents, write_documents
 from llama_mini.data.files import DataError
-from llama_mini.data.mixing import passes
+from llama_mini.data.mixing import assemble, passes
+from llama_mini.data.stages import rules
 
 
 def document(text: str, name: str = "a", source: str = "commoncrawl", group: str = "") -> Document:
@@ -22,7 +22,7 @@ SENTENCE = "The old river runs under the bridge."
 
 def test_c4_keeps_lines_that_are_sentences():
     page = f"Home\nProducts and prices here now\n{SENTENCE}\n{SENTENCE}[3]\n{SENTENCE}"
-    assert c4.c4_lines(page) == "\n\n".join([SENTENCE] * 3)
+    assert c4.clean_page(page) == "\n\n".join([SENTENCE] * 3)
 
 
 @pytest.mark.parametrize(
@@ -37,12 +37,12 @@ def test_c4_keeps_lines_that_are_sentences():
 )
 def test_c4_drops_other_lines(line):
     page = "\n".join([SENTENCE] * 3)
-    assert c4.c4_lines(f"{page}\n{line}") == c4.c4_lines(page) != ""
+    assert c4.clean_page(f"{page}\n{line}") == c4.clean_page(page) is not None
 
 
 def test_c4_drops_pages_with_brackets_or_fewer_than_three_sentences():
-    assert c4.c4_lines("\n".join([SENTENCE] * 2)) == ""
-    assert c4.c4_lines("\n".join([SENTENCE] * 3) + "\nvar x = {};") == ""
+    assert c4.clean_page("\n".join([SENTENCE] * 2)) is None
+    assert c4.clean_page("\n".join([SENTENCE] * 3) + "\nvar x = {};") is None
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_c4_drops_pages_with_brackets_or_fewer_than_three_sentences():
     ],
 )
 def test_prose_is_rejected_for_a_reason(text, reason):
-    assert rules.rejection(document(text)) == reason
+    assert rules.rejection(text, "prose", min_characters=300, min_words=60) == reason
 
 
 @pytest.mark.parametrize(
@@ -70,12 +70,12 @@ def test_prose_is_rejected_for_a_reason(text, reason):
     ],
 )
 def test_code_is_judged_by_its_lines(code, reason):
-    assert rules.rejection(document(code, source="github")) == reason
+    assert rules.rejection(code, "code", min_characters=200, min_words=0) == reason
 
 
 def test_a_paragraph_stays_where_it_came_first_whatever_its_digits_and_case():
     first, second = dedup.without_repeated_paragraphs(
-        [document("Page 1 of 9.\n\nUnique."), document("PAGE 2 OF 7\n\nOther.")]
+        [document("Page 1 of 9.\n\nUnique."), document("PAGE 2 OF 7\n\nOther.")], set()
     )
     assert (first.text, second.text) == ("Page 1 of 9.\n\nUnique.", "Other.")
 
@@ -148,7 +148,7 @@ def test_a_scarce_source_is_named_with_what_it_allows():
 @pytest.mark.parametrize("seed", range(5))
 def test_groups_never_part_and_every_source_is_validated(seed):
     documents, sizes = library({"a": [10] * 200, "b": [10] * 60})
-    train, validation = passes.split_validation(documents, sizes, SHARES, 200, seed)
+    train, validation = assemble.split_validation(documents, sizes, SHARES, 200, seed)
     assert sorted(train + validation) == list(range(len(documents)))
     assert not {documents[i].group for i in train} & {documents[i].group for i in validation}
     for source, wanted in (("a", 140), ("b", 60)):
@@ -159,4 +159,4 @@ def test_groups_never_part_and_every_source_is_validated(seed):
 def test_a_source_of_one_group_cannot_be_split():
     documents, sizes = library({"a": [10] * 20, "b": [10, 10]})
     with pytest.raises(DataError, match="source b has 1 group"):
-        passes.split_validation(documents, sizes, SHARES, 50, 0)
+        assemble.split_validation(documents, sizes, SHARES, 50, 0)

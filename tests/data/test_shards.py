@@ -151,7 +151,7 @@ def test_a_learners_data_slot_gives_a_mix_of_its_own_in_the_workspace(tmp_path, 
     assert default_folder() == paths.mix_dir()
     slots.fill("llama_mini.norm:RMSNorm", object, "class RMSNorm: ...")
     assert default_folder() == paths.mix_dir()
-    slots.fill("llama_mini.data.c4:c4_lines", str.upper, "c4_lines = str.upper")
+    slots.fill("llama_mini.data.c4:clean_page", str.upper, "clean_page = str.upper")
     assert default_folder() == paths.workspace() / "mix"
-    with pytest.raises(FileNotFoundError, match=r"your code in data\.c4\.c4_lines.*--no-overlay"):
+    with pytest.raises(FileNotFoundError, match=r"your code in data\.c4\.clean_page.*--no-overlay"):
         TokenShards(default_folder(), "train")

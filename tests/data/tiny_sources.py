@@ -149,7 +149,7 @@ def write_files(folder: Path) -> Path:
 
 
 PARTS = [
-    ("commoncrawl", "tinyweb", "web_pages", "web/*.html", ""),
+    ("commoncrawl", "tinyweb", "web_pages", "web/*.html", 'stages = ["form_lines", "c4_pages"]'),
     ("commoncrawl", "tinynews", "news", "news/*.zip", 'outlets = ["tass.com"]'),
     ("c4", "tinynews", "news", "news/*.zip", 'outlets = ["www.cnn.com"]'),
     ("github", "tinycode", "python_sources", "*.py", ""),
@@ -164,6 +164,8 @@ def write_table(path: Path, links: Path) -> Path:
     real = load_table()
     text = "".join(
         f'[sources.{s.key}]\ntitle = "{s.title}"\nshare = {s.share}\nstand_in = "x"\ncaveat = "y"\n'
+        f'kind = "{s.kind}"\nmin_characters = {s.min_characters}\nmin_words = {s.min_words}\n'
+        f'language = "{s.language}"\ncrawled = {str(s.crawled).lower()}\n'
         for s in real.sources
     )
     for file in sorted(links.iterdir()):

@@ -17,22 +17,28 @@ _KEEP_ONE_SHINGLE_IN = 4
 _MULTIPLIERS = np.array([0x9E3779B97F4A7C15**k % 2**64 for k in range(8)], dtype=np.uint64)
 
 
-def normalize(paragraph: str) -> str:
+def normalize_paragraph(paragraph: str) -> str:
     """What counts as the same paragraph: lower case, digits as 0, no punctuation (CCNet)."""
     bare = _PUNCTUATION.sub("", _DIGITS.sub("0", paragraph.lower()))
     return " ".join(bare.split())
 
 
-def without_repeated_paragraphs(documents: Iterable[Document]) -> Iterator[Document]:
+def paragraph_key(paragraph: str) -> bytes:
+    """A name of 8 bytes for all paragraphs of one normal form: the first of its SHA-1 (CCNet)."""
+    return hashlib.sha1(normalize_paragraph(paragraph).encode("utf-8")).digest()[:8]
+
+
+def without_repeated_paragraphs(
+    documents: Iterable[Document], seen: set[bytes]
+) -> Iterator[Document]:
     """Keep each paragraph where it occurs first, whatever document it comes back in.
 
     A paragraph is what blank lines separate. CCNet does this with lines, and keys of 64 bits.
     """
-    seen: set[bytes] = set()
     for document in documents:
         kept = []
         for paragraph in document.text.split("\n\n"):
-            key = hashlib.sha1(normalize(paragraph).encode("utf-8")).digest()[:8]
+            key = paragraph_key(paragraph)
             if key not in seen:
                 seen.add(key)
                 kept.append(paragraph)
@@ -44,7 +50,7 @@ def shingles(text: str) -> set[int]:
 
     One in four, chosen by the hash itself, so that two texts sample their common runs alike.
     """
-    words = normalize(text).split()
+    words = normalize_paragraph(text).split()
     if len(words) < _WORDS_PER_SHINGLE:
         return set()
     ids = np.array([zlib.crc32(word.encode("utf-8")) for word in words], dtype=np.uint64)

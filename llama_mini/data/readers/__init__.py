@@ -9,27 +9,29 @@ import pkgutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from llama_mini.data import cleaning
 from llama_mini.data.documents import Document
 from llama_mini.data.sources import Part
+from llama_mini.data.stages import Answer
 from llama_mini.pinned.files import PinnedFile
 
 
 def names() -> list[str]:
     """The readers there are."""
-    return sorted(
-        module.name for module in pkgutil.iter_modules(__path__) if module.name != "archives"
-    )
+    return sorted({module.name for module in pkgutil.iter_modules(__path__)} - {"archives"})
 
 
-def read_part(archive: Path, part: Part, file: PinnedFile) -> Iterator[Document]:
-    """All documents of a part, extracted and cleaned, not yet filtered."""
-    if part.reader not in names():
+def read_part(archive: Path, part: Part, file: PinnedFile) -> Iterator[tuple[Document, Answer]]:
+    """All documents of a part, and whether each stays.
+
+    A reader of your own is named by its module's full name, which has a dot in it. Raises
+    ValueError if there is no such reader.
+    """
+    if "." not in part.reader and part.reader not in names():
         raise ValueError(f"There is no reader {part.reader!r}; there are {', '.join(names())}.")
-    reader = importlib.import_module(f"{__name__}.{part.reader}")
-    for name, group, text in reader.read(archive, part):
-        # Python separates its definitions by two blank lines.
-        blank_lines = 2 if part.reader == "python_sources" else 1
-        if text := cleaning.tidy(text, blank_lines):
-            prefix = f"{file.package}-{file.version}"
-            yield Document(part.source, f"{prefix}/{name}", f"{prefix}/{group}", text)
+    prefix = f"{file.package}-{file.version}"
+    for read in importlib.import_module(part.reader_module).read(archive, part):
+        document = Document(
+            part.source, f"{prefix}/{read.name}", f"{prefix}/{read.group}", read.text
+        )
+        reason = read.reason or (None if read.text else "no text")
+        yield document, (document, None) if reason is None else (None, reason)

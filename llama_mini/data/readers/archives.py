@@ -9,12 +9,22 @@ import zipfile
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import NamedTuple
 
 from llama_mini.data.files import DataError
 from llama_mini.data.sources import Part
 
-# What a reader yields: the document's name within its file, its group, its text.
-Read = Iterator[tuple[str, str, str]]
+
+class Read(NamedTuple):
+    """What a reader yields for each document.
+
+    name: within its file. group: see `Document`. text: tidy. reason: why it is left out, if it is.
+    """
+
+    name: str
+    group: str
+    text: str
+    reason: str | None = None
 
 
 def members(archive: Path, part: Part) -> Iterator[tuple[str, bytes]]:

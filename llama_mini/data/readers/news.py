@@ -5,9 +5,11 @@ import io
 import re
 import zipfile
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from llama_mini.data import cleaning
 from llama_mini.data import news as articles
 from llama_mini.data.readers.archives import Read, members
 from llama_mini.data.sources import Part
@@ -16,7 +18,7 @@ from llama_mini.data.sources import Part
 _SCORES = re.compile(r"Scores, Results|\bFixtures\b|\bLIVE\b|as it happened", re.IGNORECASE)
 
 
-def read(archive: Path, part: Part) -> Read:
+def read(archive: Path, part: Part) -> Iterator[Read]:
     """Articles of the outlets that the part names, out of a CSV table in a zip file."""
     outlets = part.option("outlets")
     for _, packed in members(archive, part):
@@ -34,6 +36,10 @@ def read(archive: Path, part: Part) -> Read:
             phrases = [s for s in articles.sentences(row["text"]) if s in furniture]
             body = articles.repair_news(articles.without_phrases(row["text"], phrases), hyphens)
             title = articles.repair_news(row["title"], hyphens)
-            if body and title and not _SCORES.search(title):
-                name = f"{outlet}/{row['article_id']}"
-                yield name, name, f"{title}\n\n{body}"
+            name = f"{outlet}/{row['article_id']}"
+            if not body or not title:
+                yield Read(name, name, "", "damaged beyond repair")
+            elif _SCORES.search(title):
+                yield Read(name, name, "", "scores or a live report")
+            else:
+                yield Read(name, name, cleaning.tidy(f"{title}\n\n{body}"))

@@ -1,15 +1,16 @@
 """Python packages."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
-from llama_mini.data import code
+from llama_mini.data import cleaning, code
 from llama_mini.data.files import DataError
 from llama_mini.data.readers.archives import Read, members
 from llama_mini.data.sources import Part
 
 
-def read(archive: Path, part: Part) -> Read:
+def read(archive: Path, part: Part) -> Iterator[Read]:
     """Python files without tests, vendored copies and licence headers.
 
     Raises DataError if the package's own metadata names no Apache, BSD or MIT licence.
@@ -22,6 +23,9 @@ def read(archive: Path, part: Part) -> Read:
             f"so the source {part.source} may not take it. Choose another package in sources.toml."
         )
     for name, raw in members(archive, part):
-        folders = name.split("/")[:-1]
-        if not any(re.match(r"_?tests?$|_?vendor", folder) for folder in folders):
-            yield name, name, code.without_licence_header(raw.decode("utf-8"))
+        if any(re.match(r"_?tests?$|_?vendor", folder) for folder in name.split("/")[:-1]):
+            yield Read(name, name, "", "a test or a copy of another package")
+            continue
+        # Python separates its definitions by two blank lines.
+        text = cleaning.tidy(code.without_licence_header(raw.decode("utf-8")), blank_lines=2)
+        yield Read(name, name, text)
