@@ -13,9 +13,9 @@ from llama_mini import files, precisions
 from llama_mini import model as architecture
 from llama_mini.config import ModelConfig
 from llama_mini.data import shards
+from llama_mini.data.bigram import Bigram
 from llama_mini.data.shards import TokenShards
 from llama_mini.tokenizer.sentencepiece import Tokenizer
-from llama_mini.training.baseline import Bigram
 from llama_mini.training.recipe import optimizer, schedule
 from llama_mini.training.recipe.update import NotFiniteError, Step
 from llama_mini.training.run import checkpoint, folder, interrupt, resolve

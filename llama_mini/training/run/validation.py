@@ -6,10 +6,11 @@ import numpy as np
 import torch
 
 from llama_mini import model as architecture
-from llama_mini.training.baseline import Bigram
+from llama_mini.data.bigram import Bigram
+from llama_mini.data.tokens import Tokens
 from llama_mini.training.recipe import loss
 from llama_mini.training.run.forward import Forward
-from llama_mini.training.run.windows import Tokens, masked, read_windows
+from llama_mini.training.run.windows import masked, read_windows
 
 MOST_WINDOWS = 16
 MOST_LOGITS_BYTES = 1 << 28

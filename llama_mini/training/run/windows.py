@@ -8,19 +8,9 @@ import torch
 from torch import Tensor
 
 from llama_mini.data.mixing import packing
+from llama_mini.data.tokens import Tokens
 from llama_mini.training.recipe import batches
 from llama_mini.training.run.forward import MaskedWindows
-
-
-class Tokens(Protocol):
-    """One split of a packed mix, as `llama_mini.data.shards.TokenShards` offers it."""
-
-    vocab_size: int
-    digest: str
-
-    def __len__(self) -> int: ...
-
-    def read(self, start: int, count: int) -> np.ndarray: ...
 
 
 class DocumentTokens(Tokens, Protocol):

@@ -6,7 +6,7 @@ counting pairs would not have told it.
 
 import numpy as np
 
-from llama_mini.training.run.windows import Tokens
+from llama_mini.data.tokens import Tokens
 
 _DISCOUNTS = (0.2, 0.4, 0.6, 0.8, 0.9, 1.0, 1.2, 1.5, 2.0)
 _MAX_TOKENS = 50_000_000  # what a laptop sorts in seconds; the course's mix is far smaller
