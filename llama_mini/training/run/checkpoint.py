@@ -50,7 +50,10 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
     Raises NotFiniteError if one of its numbers is none, and OSError if the disk is full.
     """
     if not is_finite(_tensors([checkpoint.model, checkpoint.optimizer])):
-        raise NotFiniteError(f"weights or moments for {path.name} are not all numbers")
+        raise NotFiniteError(
+            f"weights or their moments after update {checkpoint.step} are not all numbers, so they "
+            f"were not written to {path.name}"
+        )
     # vars, not asdict: asdict would copy every tensor first.
     values = {"format": VERSION, **vars(checkpoint)}
     try:

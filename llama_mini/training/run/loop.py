@@ -203,9 +203,11 @@ class Trainer:
         pieces = self.batches.micro_batches(
             self.step, settings.micro_batches, settings.document_mask
         )
-        return self._step(
-            [(inputs.to(self.device), targets.to(self.device)) for inputs, targets in pieces], lr
-        )
+        pieces = [(inputs.to(self.device), targets.to(self.device)) for inputs, targets in pieces]
+        try:
+            return self._step(pieces, lr)
+        except NotFiniteError as error:
+            raise NotFiniteError(f"{error} in update {self.step + 1}") from None
 
     def _note_whose_code(self, log: MetricsLog) -> None:
         """Remember it, where the update just made ran on other code than those before it."""
@@ -226,7 +228,7 @@ class Trainer:
 
     def _what_is_left(self, error: NotFiniteError) -> str:
         return (
-            f"The {error} in update {self.step + 1}. {self.run.last} holds the weights after "
+            f"The {error}. {self.run.last} holds the weights after "
             f"update {self._saved_step}, all of them numbers. Start again with a lower --lr than "
             f"{self.settings.lr:g}, or with --precision fp32."
         )
