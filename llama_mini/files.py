@@ -18,6 +18,7 @@ else:
     import fcntl
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 class DiskFullError(OSError):
@@ -103,7 +104,8 @@ def lock(path: Path, *, wait: bool = True) -> Iterator[None]:
     The lock is a hidden, empty neighbour of `path`, which need not exist and is not touched. It is
     held against other processes and other threads alike, and not twice by one. The system takes it
     from a holder that ends, however it ends, so a kill leaves nobody waiting; a process forked
-    inside the block holds it too, until it ends.
+    inside the block holds it too, until it ends. Some network file systems have no locks; there the
+    block runs without one.
 
     wait: what to do while another holds it: wait, or raise BlockingIOError at once. Raises OSError
     where the neighbour cannot be made.
@@ -139,6 +141,9 @@ def _take(handle: int, path: Path, wait: bool) -> None:
             fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             raise busy from None
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
         return
     while True:
         try:

@@ -1,5 +1,6 @@
 """A lock between processes, and names that are free."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -69,6 +70,19 @@ def test_a_lock_is_given_back_when_its_block_raises(tmp_path):
     ):
         pass
     assert [path.name for path in tmp_path.iterdir()] == [".thing.lock"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has locks on every file system")
+def test_where_a_file_system_has_no_locks_the_work_goes_on(tmp_path, monkeypatch):
+    import fcntl
+
+    def no_locks(handle, flags):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with files.lock(tmp_path / "thing"):
+        (tmp_path / "thing").write_text("written")
+    assert (tmp_path / "thing").read_text() == "written"
 
 
 def test_processes_that_wait_for_the_lock_lose_no_count(tmp_path):
