@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 
 NOTHING = np.uint64(0xFFFFFFFFFFFFFFFF)  # the smallest hash of no shingles: none was smaller
-_BLOCK = 512  # shingles hashed at a time, so that the table stays in the processor's cache
+BLOCK = 512  # shingles hashed at a time, so that the table stays in the processor's cache
 
 
 def splitmix64(x: np.ndarray) -> np.ndarray:
@@ -48,8 +48,8 @@ def minhash(shingles: Iterable[int], n_hashes: int, seed: int) -> np.ndarray:
     order = np.arange(1, n_hashes + 1, dtype=np.uint64)
     keys = splitmix64(np.uint64(seed) + order * np.uint64(0x9E3779B97F4A7C15))
     smallest = np.full(n_hashes, NOTHING)
-    for begin in range(0, len(x), _BLOCK):
-        hashes = splitmix64(x[begin : begin + _BLOCK, None] ^ keys)  # (≤ block, n_hashes)
+    for begin in range(0, len(x), BLOCK):
+        hashes = splitmix64(x[begin : begin + BLOCK, None] ^ keys)  # (≤ block, n_hashes)
         np.minimum(smallest, hashes.min(axis=0), out=smallest)
     return smallest
 
