@@ -1,5 +1,6 @@
 """From a lesson to its three notebooks, on lessons written for the purpose."""
 
+import dataclasses
 import re
 import shutil
 import subprocess
@@ -15,6 +16,8 @@ sys.path.insert(0, str(ROOT / "tools"))
 
 import build_notebooks  # noqa: E402
 from lesson import SETUP  # noqa: E402
+
+from llama_mini.course import EXERCISES  # noqa: E402
 
 LESSON = f"""\
 # %% [markdown]
@@ -199,6 +202,19 @@ def test_a_lesson_that_breaks_the_markup_is_refused_by_name(course, capsys, old,
     assert "L98_gates.py" in errors["L98_gates"]
     assert build_notebooks.main(["--root", str(root)]) == 1
     assert capsys.readouterr().err.strip()
+
+
+def test_a_stub_that_would_import_a_private_name_fails_the_build(
+    course, tmp_path, monkeypatch, capsys
+):
+    (tmp_path / "gates.py").write_text("_HALF = 0.5\n\n\ndef silu(x):\n    return x * _HALF\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    exercise = dataclasses.replace(EXERCISES["silu"], symbol="gates:silu")
+    monkeypatch.setitem(EXERCISES._loaded, "silu", exercise)
+    root = course(L98_gates=LESSON.replace("llama_mini.feedforward:silu", "gates:silu"))
+    assert build_notebooks.main(["--root", str(root)]) == 1
+    assert "gates:silu needs _HALF" in capsys.readouterr().err
+    assert not (root / "exercises").exists()
 
 
 def test_one_broken_lesson_stops_no_other_and_its_notebooks_are_no_strays(course, capsys):
