@@ -10,8 +10,8 @@ import numpy as np
 
 from llama_mini.data.documents import Document
 
-_PUNCTUATION = re.compile(r"[^\w\s]")
-_DIGITS = re.compile(r"\d")
+PUNCTUATION = re.compile(r"[^\w\s]")
+DIGITS = re.compile(r"\d")
 _WORDS_PER_SHINGLE = 8
 _KEEP_ONE_SHINGLE_IN = 4
 _MULTIPLIERS = np.array([0x9E3779B97F4A7C15**k % 2**64 for k in range(8)], dtype=np.uint64)
@@ -19,7 +19,7 @@ _MULTIPLIERS = np.array([0x9E3779B97F4A7C15**k % 2**64 for k in range(8)], dtype
 
 def normalize_paragraph(paragraph: str) -> str:
     """What counts as the same paragraph: lower case, digits as 0, no punctuation (CCNet)."""
-    bare = _PUNCTUATION.sub("", _DIGITS.sub("0", paragraph.lower()))
+    bare = PUNCTUATION.sub("", DIGITS.sub("0", paragraph.lower()))
     return " ".join(bare.split())
 
 
