@@ -43,7 +43,6 @@ def as_checkpoint(model):
         data_digest="0" * 64,
         settings={},
         params=model.config.to_dict(),
-        learner_slots=[],
     )
 
 
