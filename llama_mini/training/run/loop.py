@@ -176,6 +176,9 @@ class Trainer:
         validation_loss = None
         if self._time_to_look():
             validation_loss = self.quick_validation.model_loss(self.model, self.dtype)
+            self._look_seconds = time.perf_counter() - updated
+        looked = time.perf_counter()
+        self.seconds += looked - started
         update = Update(
             step=self.step,
             total_steps=self.total_steps,
@@ -184,15 +187,17 @@ class Trainer:
             grad_norm=grad_norm,
             tokens=self.step * self.tokens_per_update,
             tokens_per_second=self.tokens_per_update / self._pace.seconds_per_update,
-            seconds=self.seconds + time.perf_counter() - started,
+            seconds=self.seconds,
             validation_loss=validation_loss,
         )
         # The line comes before the checkpoint: a resumed run can drop a line, not invent one.
         log.write(vars(update))
         if validation_loss is not None:
             self._keep(validation_loss)
-            self._look_seconds = time.perf_counter() - updated
-        self.seconds += time.perf_counter() - started
+            # What writing a checkpoint takes, only the next one can tell.
+            writing = time.perf_counter() - looked
+            self._look_seconds += writing
+            self.seconds += writing
         if self.total_steps is None:
             self._fix_the_end()
         return update
