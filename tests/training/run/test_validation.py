@@ -1,80 +1,79 @@
-"""The validation loss of a model, and the bigram baseline on the same tokens."""
-
-import math
+"""How much a look at the validation split takes at once."""
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from llama_mini.config import ModelConfig
-from llama_mini.data.bigram import Bigram
 from llama_mini.data.shards import TokenShards
 from llama_mini.model import Transformer
+from llama_mini.training.run import validation
 from llama_mini.training.run.validation import Validation
 
 
-class Recording(Transformer):
-    """A Transformer that remembers what it was asked."""
+class Drawn:
+    """Tokens of a large vocabulary."""
+
+    digest = "drawn"
+
+    def __init__(self, n, vocab_size):
+        self.vocab_size = vocab_size
+        self.tokens = np.random.default_rng(0).integers(vocab_size, size=n).astype(np.uint16)
+
+    def __len__(self):
+        return len(self.tokens)
+
+    def read(self, start, count):
+        return self.tokens[start : start + count]
+
+
+class Counting(Transformer):
+    """A Transformer that remembers how large its answers were."""
 
     def forward(self, tokens, cache=None):
-        self.seen.append(tokens)
-        return super().forward(tokens, cache)
+        logits = super().forward(tokens, cache)
+        self.bytes_.append(logits.nbytes)
+        self.windows.append(len(tokens))
+        return logits
 
 
-@pytest.mark.parametrize("seq_len", [7, 16, 64])
-def test_model_and_baseline_are_measured_on_every_validation_token_but_the_first(mix, seq_len):
+def counted(vocab_size, seq_len, n_windows):
+    tokens = Drawn(n_windows * seq_len + 1, vocab_size)
+    torch.manual_seed(0)
+    model = Counting(
+        ModelConfig(dim=4, n_layers=1, n_heads=1, vocab_size=vocab_size, max_seq_len=seq_len)
+    )
+    model.bytes_, model.windows = [], []
+    loss = Validation(tokens, seq_len).model_loss(model)
+    return tokens, model, loss
+
+
+def test_logits_of_a_large_vocabulary_stay_under_the_limit():
+    _, model, _ = counted(65_536, 256, 7)  # 67 MB a window: 16 at once were 1.1 GB
+    assert sum(model.windows) == 7
+    assert max(model.bytes_) <= validation.MOST_LOGITS_BYTES == 256 * 1024**2
+    assert model.windows == [4, 3]
+
+
+def test_a_small_vocabulary_is_read_sixteen_windows_at_once():
+    _, model, _ = counted(300, 8, 40)
+    assert model.windows == [16, 16, 8]
+
+
+@pytest.mark.parametrize("limit", [1, 3 * 4 * 8 * 300, 1 << 28])
+def test_the_loss_does_not_depend_on_how_many_are_read_at_once(monkeypatch, limit):
+    monkeypatch.setattr(validation, "MOST_LOGITS_BYTES", limit)
+    tokens, model, loss = counted(300, 8, 21)
+    assert max(model.windows) == {1: 1, 3 * 4 * 8 * 300: 3}.get(limit, 16)
+    row = torch.from_numpy(tokens.tokens.astype(np.int64))
+    with torch.no_grad():
+        logits = model(row[:-1].view(21, 8))
+    expected = F.cross_entropy(logits.flatten(0, 1).double(), row[1:]).item()
+    assert loss == pytest.approx(expected, rel=64 * torch.finfo(torch.float32).eps)
+
+
+def test_the_last_window_may_be_shorter(mix):
     tokens = TokenShards(mix, "validation")
-    validation = Validation(tokens, seq_len)
-    assert validation.n_tokens == len(tokens) - 1
-
-    config = ModelConfig(dim=8, n_layers=1, n_heads=2, vocab_size=tokens.vocab_size)
-    model = Recording(config)
-    model.seen = []
-    validation.model_loss(model)
-    read = torch.cat([batch.flatten() for batch in model.seen])
-    assert sorted(read.tolist()) == sorted(tokens.read(0, len(tokens) - 1).tolist())
-
-    bigram = Bigram.fit(TokenShards(mix, "train"), tokens)
-    everything = tokens.read(0, len(tokens))
-    straight = bigram.surprise(everything[:-1], everything[1:]).mean()
-    assert validation.baseline_loss(bigram) == pytest.approx(straight, rel=1e-12)
-
-
-def test_the_validation_loss_of_a_model_that_knows_nothing_is_log_vocab(mix):
-    tokens = TokenShards(mix, "validation")
-    model = Transformer(ModelConfig(dim=8, n_layers=1, n_heads=2, vocab_size=tokens.vocab_size))
-    torch.nn.init.zeros_(model.output.weight)
-    loss = Validation(tokens, 16).model_loss(model)
-    assert loss == pytest.approx(math.log(tokens.vocab_size), rel=1e-5)
-
-
-def test_a_quick_look_reads_windows_from_the_whole_split(mix):
-    tokens = TokenShards(mix, "validation")
-    quick = Validation(tokens, 16, max_windows=4)
-    starts = [start for start, _ in quick._windows]
-    assert len(starts) == 4 and starts[0] == 0 and starts[-1] > 0.9 * (len(tokens) - 32)
-
-
-def test_repeated_text_does_not_lower_the_bar(mix):
-    class Repeated:
-        def __init__(self, tokens, times):
-            self.tokens = np.tile(tokens.read(0, len(tokens)), times)
-            self.vocab_size, self.digest = tokens.vocab_size, "repeated"
-
-        def __len__(self):
-            return len(self.tokens)
-
-        def read(self, start, count):
-            return self.tokens[start : start + count]
-
-    train, held_out = TokenShards(mix, "train"), TokenShards(mix, "validation")
-    validation = Validation(held_out, 16)
-    once = validation.baseline_loss(Bigram.fit(train, held_out))
-    thrice = Bigram.fit(Repeated(train, 3), held_out)
-    assert validation.baseline_loss(thrice) <= once + 0.01
-    untuned = Bigram(thrice_tokens(train), train.vocab_size)
-    assert validation.baseline_loss(thrice) <= validation.baseline_loss(untuned)
-
-
-def thrice_tokens(tokens):
-    return np.tile(tokens.read(0, len(tokens)), 3)
+    whole = Validation(tokens, 64)
+    assert sum(length * len(starts) for starts, length in whole._batches()) == len(tokens) - 1
