@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from llama_mini.config import ModelConfig
+
 
 def silu(x: Tensor) -> Tensor:
     """The sigmoid linear unit, x · σ(x): near zero for negative x, near x for positive x.
@@ -27,6 +29,11 @@ def hidden_dim(dim: int, multiple_of: int = 256) -> int:
         )
     width = 8 * dim // 3
     return multiple_of * -(-width // multiple_of)
+
+
+def hidden_width(config: ModelConfig) -> int:
+    """The width that a model has: what its config states outright, or else what the rule makes."""
+    return config.hidden_dim or hidden_dim(config.dim, config.multiple_of)
 
 
 class FeedForward(nn.Module):

@@ -22,7 +22,7 @@ class TransformerBlock(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        hidden = config.hidden_dim or feedforward.hidden_dim(config.dim, config.multiple_of)
+        hidden = feedforward.hidden_width(config)
         self.attention_norm = norm.RMSNorm(config.dim, config.norm_eps)
         self.attention = attention.Attention(config)
         self.ffn_norm = norm.RMSNorm(config.dim, config.norm_eps)
@@ -123,7 +123,7 @@ def parameter_count(config: ModelConfig) -> int:
     Per block: four attention matrices, three feed-forward matrices, two norms. Around them: the
     embeddings, the output head, and the last norm.
     """
-    hidden = config.hidden_dim or feedforward.hidden_dim(config.dim, config.multiple_of)
+    hidden = feedforward.hidden_width(config)
     kv_width = config.kv_heads * config.head_dim
     block = 2 * config.dim**2 + 2 * config.dim * kv_width + 3 * config.dim * hidden + 2 * config.dim
     embeddings = config.vocab_size * config.dim * (1 if config.tied_embeddings else 2)

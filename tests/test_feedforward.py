@@ -1,7 +1,10 @@
 """The feed-forward layer against transformers' own, and the width rule against exact fractions."""
 
 import math
+import re
+from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -10,7 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers.models.llama.modeling_llama import LlamaMLP
 
-from llama_mini import feedforward
+from llama_mini import feedforward, slots
+from llama_mini.config import ModelConfig
+from llama_mini.model import Transformer
+from llama_mini.weights.shapes import parameter_shapes
 
 
 def transformers_twin(layer: feedforward.FeedForward, dim: int, hidden: int) -> LlamaMLP:
@@ -62,3 +68,26 @@ def test_the_width_is_the_smallest_multiple_from_two_thirds_of_four_dim(dim, mul
 def test_a_width_that_cannot_be_is_explained(dim, multiple_of):
     with pytest.raises(ValueError, match=f"got {dim} and {multiple_of}"):
         feedforward.hidden_dim(dim, multiple_of)
+
+
+def test_the_width_that_a_config_states_goes_before_the_rule_and_a_learners_rule_counts():
+    config = ModelConfig(dim=96, n_layers=1, n_heads=2, multiple_of=32)
+    assert feedforward.hidden_width(config) == 256
+    assert feedforward.hidden_width(replace(config, hidden_dim=100)) == 100
+    try:
+        slots.fill("llama_mini.feedforward:hidden_dim", lambda dim, multiple_of: dim + multiple_of)
+        assert feedforward.hidden_width(config) == 128
+        assert dict(parameter_shapes(config))["layers.0.feed_forward.w1.weight"] == (128, 96)
+        assert Transformer(config).layers[0].feed_forward.w1.weight.shape == (128, 96)
+    finally:
+        slots.restore_all()
+
+
+def test_the_rule_for_the_width_stands_in_one_place():
+    # Whoever writes it out again would miss a width that is stated, or a learner's rule.
+    package = Path(feedforward.__file__).parent
+    for path in package.rglob("*.py"):
+        if "casebook" not in path.parts:
+            text = " ".join(path.read_text(encoding="utf-8").split())
+            found = re.findall(r"hidden_dim or (?:feedforward\.)?hidden_dim\(", text)
+            assert bool(found) == (path.name == "feedforward.py"), path

@@ -93,8 +93,7 @@ def config_values(
         "num_attention_heads": config.n_heads,
         "num_key_value_heads": config.kv_heads,
         "head_dim": config.head_dim,
-        "intermediate_size": config.hidden_dim
-        or feedforward.hidden_dim(config.dim, config.multiple_of),
+        "intermediate_size": feedforward.hidden_width(config),
         "vocab_size": config.vocab_size,
         "max_position_embeddings": config.max_seq_len,
         "rms_norm_eps": config.norm_eps,

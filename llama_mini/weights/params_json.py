@@ -52,7 +52,7 @@ def params_text(config: ModelConfig) -> str:
     For the four sizes of LLaMA it is Meta's file, byte for byte. Keys of later models are added
     where the config differs from LLaMA's defaults.
     """
-    hidden = config.hidden_dim or feedforward.hidden_dim(config.dim, config.multiple_of)
+    hidden = feedforward.hidden_width(config)
     values: dict[str, Any] = {
         "dim": config.dim,
         "multiple_of": config.multiple_of,

@@ -12,7 +12,7 @@ def parameter_shapes(config: ModelConfig) -> Iterator[tuple[str, tuple[int, ...]
     Weights are (out, in). Tied embeddings come once, as tok_embeddings.weight.
     """
     dim, kv_width = config.dim, config.kv_heads * config.head_dim
-    hidden = config.hidden_dim or feedforward.hidden_dim(dim, config.multiple_of)
+    hidden = feedforward.hidden_width(config)
     in_a_layer = {
         "attention_norm": (dim,),
         "attention.wq": (dim, dim),

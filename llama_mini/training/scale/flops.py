@@ -21,7 +21,7 @@ def flops_per_token(config: ModelConfig, seq_len: int) -> int:
     """
     if seq_len < 1:
         raise ValueError(f"A sequence has 1 token at least; got seq_len {seq_len}.")
-    hidden = config.hidden_dim or feedforward.hidden_dim(config.dim, config.multiple_of)
+    hidden = feedforward.hidden_width(config)
     kv_width = config.kv_heads * config.head_dim
     layer = 2 * config.dim**2 + 2 * config.dim * kv_width + 3 * config.dim * hidden
     matrices = config.n_layers * layer + config.vocab_size * config.dim
