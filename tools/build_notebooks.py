@@ -18,10 +18,11 @@ says what to do. Both leave the lesson, which points to the exercise notebook in
   # %% [markdown] tags=["exercise-text"]
   # Write the norm. Take the mean square in float32.
 
-  # %% tags=["exercise"] symbol="llama_mini.norm:RMSNorm" given=["__init__"]
+  # %% tags=["exercise"] symbol="llama_mini.norm:RMSNorm" given=["__init__"] part="The mathematics"
 
 The stub and the solution are cut from the package's source, so there is nothing to copy and nothing
-to keep in step. `given` names methods that the learner gets whole. Minutes, difficulty and
+to keep in step. `given` names methods that the learner gets whole; `part` is the heading of the
+lesson that the exercise leads back to. Minutes, difficulty and
 prerequisites come from the exercise's casebook. A cell tagged "shared" is in all three notebooks;
 any other tag stays with its cell.
 """
@@ -33,6 +34,7 @@ from collections import Counter
 from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import nbformat
 from nbformat.notebooknode import NotebookNode
@@ -65,7 +67,7 @@ def exercise_notebook(lesson: Lesson) -> NotebookNode:
     """For each exercise its text, a stub, the line that checks it, and help to uncomment."""
     intro = (
         f"# {lesson.title}: exercises\n\n"
-        f"These belong to the lesson `notebooks/{lesson.stem}.ipynb`. Replace each "
+        f"These belong to [the lesson](../../notebooks/{lesson.stem}.ipynb). Replace each "
         "`raise NotImplementedError` by your own code, then run the cell and the `check` below it. "
         "When it says *correct*, your code is saved and the package can run on it."
     )
@@ -76,9 +78,10 @@ def solution_notebook(lesson: Lesson) -> NotebookNode:
     """The exercise notebook with the package's own code in place of the stubs."""
     intro = (
         f"# {lesson.title}: solutions\n\n"
-        f"The package's own code for the exercises of `notebooks/{lesson.stem}.ipynb`. It is one "
-        "good answer, not the only one: `check` accepts any code that computes the same. Here the "
-        "answers are graded but not saved: what you pass in your own notebook is yours."
+        "The package's own code for the exercises of "
+        f"[the lesson](../notebooks/{lesson.stem}.ipynb). It is one good answer, not the only one: "
+        "`check` accepts any code that computes the same. Here the answers are graded but not "
+        "saved: what you pass in your own notebook is yours."
     )
     return _notebook([Cell("markdown", intro), *_workbook(lesson, solved=True)])
 
@@ -92,7 +95,7 @@ def _workbook(lesson: Lesson, *, solved: bool) -> Iterator[Cell]:
         elif "exercise-text" in cell.tags:
             text = cell.source
         elif cell.symbol:
-            yield Cell("markdown", _headed(text, cell))
+            yield Cell("markdown", _headed(text, cell, _way_back(lesson, cell, solved=solved)))
             name = _casebook(cell).name
             if solved:
                 yield Cell("code", solution_cell(cell.symbol))
@@ -119,12 +122,26 @@ def _pointer(lesson: Lesson, cell: Cell) -> str:
     )
 
 
-def _headed(text: str, cell: Cell) -> str:
+def _way_back(lesson: Lesson, cell: Cell, *, solved: bool) -> str:
+    """A link to the part of the lesson where the exercise belongs; empty if it names none.
+
+    Exercises are read where they are copied to, two folders deep.
+    """
+    if cell.part is None:
+        return ""
+    folder = "../notebooks" if solved else "../../notebooks"
+    # JupyterLab's anchors are the headings with a dash for each space.
+    anchor = quote(cell.part.replace(" ", "-"))
+    return f"Back to the lesson: [{cell.part}]({folder}/{lesson.stem}.ipynb#{anchor})"
+
+
+def _headed(text: str, cell: Cell, way_back: str) -> str:
     """An exercise's text with its facts below its heading, which is the symbol by default."""
     first_line, _, rest = text.partition("\n")
     if not first_line.startswith("## "):
         first_line, rest = f"## `{cell.name}`", text
-    return f"{first_line}\n\n{_facts(cell)}\n\n{rest.strip()}"
+    paragraphs = [first_line, _facts(cell), way_back, rest.strip()]
+    return "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
 
 
 def _facts(cell: Cell) -> str:

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from llama_mini.course import SETUP_LINE as SETUP
 
-_KNOWN_METADATA = {"tags", "symbol", "given", "lines_to_next_cell"}
+_KNOWN_METADATA = {"tags", "symbol", "given", "part", "lines_to_next_cell"}
 
 
 class LessonError(ValueError):
@@ -24,13 +24,14 @@ class LessonError(ValueError):
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of a lesson. `symbol` and `given` belong to a cell tagged "exercise"."""
+    """One cell of a lesson. `symbol`, `given` and `part` belong to a cell tagged "exercise"."""
 
     kind: str
     source: str
     tags: tuple[str, ...] = ()
     symbol: str | None = None
     given: tuple[str, ...] = ()
+    part: str | None = None
 
     @property
     def name(self) -> str:
@@ -67,10 +68,12 @@ def read_lesson(path: Path) -> Lesson:
             tuple(metadata.get("tags", ())),
             metadata.get("symbol"),
             tuple(metadata.get("given", ())),
+            metadata.get("part"),
         )
         _demand_sound(cell, where)
         cells.append(cell)
     _demand_order(cells, path.name)
+    _demand_parts(cells, path.name)
     return Lesson(path.stem, _title(cells, path.name), tuple(cells))
 
 
@@ -103,6 +106,22 @@ def _demand_order(cells: Sequence[Cell], name: str) -> None:
     twice = [s for s, n in Counter(c.symbol for c in cells if c.symbol).items() if n > 1]
     if twice:
         raise LessonError(f"{name}: {', '.join(twice)} is an exercise twice.")
+
+
+def _demand_parts(cells: Sequence[Cell], name: str) -> None:
+    told = [cell for cell in cells if cell.kind == "markdown" and "exercise-text" not in cell.tags]
+    headings = [
+        line.lstrip("#").strip()
+        for cell in told
+        for line in cell.source.splitlines()
+        if line.startswith(("## ", "### "))
+    ]
+    for cell in cells:
+        if cell.part is not None and headings.count(cell.part) != 1:
+            raise LessonError(
+                f"{name}: {cell.symbol} leads back to {cell.part!r}, which must be one heading of "
+                f"the lesson. There are {', '.join(headings)}."
+            )
 
 
 def _title(cells: Sequence[Cell], name: str) -> str:

@@ -109,6 +109,27 @@ def test_the_lesson_points_to_its_exercise_instead_of_holding_it(course):
     assert not any("NotImplementedError" in code for code in sources(lesson, "code"))
 
 
+def test_an_exercise_leads_back_to_the_part_of_the_lesson_that_it_names(course):
+    lesson = LESSON.replace("# A question first.", "# ## What a gate is for").replace(
+        'feedforward:silu"', 'feedforward:silu" part="What a gate is for"'
+    )
+    root = course(L98_gates=lesson)
+    build(root)
+    for folder, up in (("exercises", "../../notebooks"), ("solutions", "../notebooks")):
+        link = f"[What a gate is for]({up}/L98_gates.ipynb#What-a-gate-is-for)"
+        assert link in sources(read(root, f"{folder}/L98_gates.ipynb"), "markdown")[1]
+
+
+@pytest.mark.parametrize("part", ["What a gate is", "Gates", "silu"])
+def test_an_exercise_cannot_lead_back_to_a_part_that_is_not_there(course, part):
+    lesson = LESSON.replace("# A question first.", "# ## What a gate is for").replace(
+        'feedforward:silu"', f'feedforward:silu" part="{part}"'
+    )
+    built, errors = build_notebooks.build(course(L98_gates=lesson))
+    assert not built
+    assert part in errors["L98_gates"] and "What a gate is for" in errors["L98_gates"]
+
+
 def test_an_exercise_notebook_has_text_stub_check_and_hints(course):
     root = course(L98_gates=LESSON)
     build(root)
