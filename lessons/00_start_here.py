@@ -5,8 +5,9 @@
 #
 # > *What would it take for code that you wrote to run a model Meta spent 82,432 GPU-hours on?*
 #
-# Not much code. The whole architecture of LLaMA fits in about 300 lines, and in this course you
-# write them: each exercise builds one piece of a package called `llama_mini`. When your piece is
+# Not much code. The whole architecture of LLaMA fits in about 220 lines, comments and docstrings
+# aside, and in this course you write them: each exercise builds one piece of a package called
+# `llama_mini`. When your piece is
 # right, it takes the place of ours. At the end the package trains a model, and reads Meta's
 # weights, **through your code**.
 #
@@ -115,8 +116,9 @@ Explorer(draw_gate, beta=widgets.FloatSlider(1.0, min=0.0, max=6.0, step=0.25))
 # parameters, trained on public data only; the paper, *LLaMA: Open and Efficient Foundation Language
 # Models* (arXiv 2302.13971), is dated the 27th.
 #
-# The four differ in width and depth only. Our package knows their shapes, so it can count every
-# parameter without a single weight in memory:
+# The four are one design: they differ in width and depth, and 65B also in a small number ε inside
+# its norms (lesson 03). Our package knows their shapes, so it can count every parameter without a
+# single weight in memory:
 
 # %%
 from llama_mini import CONFIGS
@@ -186,14 +188,29 @@ figures.show(
 #
 # Public is not the same as open. The data set itself was never released, nor the code that made it;
 # and Books3 was a collection of pirated books, taken offline later in 2023. In this course you train
-# on seven sources in the same proportions, each from a small, licensed, pinned package.
-#
+# on seven stand-ins in the same proportions. They come out of public packages, each pinned by its
+# hash. Public is not the same as free, either: most of the tokens are web pages and news articles,
+# and those belong to their authors and outlets. This is what each source is made of here, and under
+# which licences:
+
+# %%
+from llama_mini.data.sources import load_table
+
+sources = load_table()
+for source in sources.sources:
+    print(f"{source.title:14}{source.share:5.1f} %  {sources.licences(source.key)}")
+owned = [s.share for s in sources.sources if "their" in sources.licences(s.key)]
+print(
+    f"\n{len(sources.files)} packages; sources with texts of authors and outlets: {sum(owned):.0f} %"
+)
+
+# %% [markdown]
 # ### What you may read elsewhere, and what is so
 #
 # | often said | in fact |
 # |---|---|
 # | LLaMA-13B has an MMLU score of 56.9 | 46.9 (Table 9); GPT-3 has 43.9 |
-# | 65B matches Chinchilla on MMLU | 63.4 against 67.5; the paper names too few books and papers as the reason |
+# | 65B matches Chinchilla on MMLU | 63.4 against 67.5; the paper names too few books and papers as a *potential* explanation |
 # | 13B beats GPT-3 everywhere | on 5 of the 7 tasks of Table 3 that both report; it loses PIQA and OpenBookQA |
 # | the context of 2,048 tokens is in the paper | it is in the code; the paper never states it |
 # | RMSNorm's ε is 10⁻⁶ in LLaMA 1 | in three of four sizes; 65B has 10⁻⁵. You prove it in lesson 03 |
@@ -234,4 +251,9 @@ figures.show(
 # type, and leave `x` as it was. `torch.sigmoid` is yours to use; `torch.nn.functional.silu` would
 # work too, but it is the answer.
 
-# %% tags=["exercise"] symbol="llama_mini.feedforward:silu"
+# %% tags=["exercise"] symbol="llama_mini.feedforward:silu" part="A first piece: SiLU"
+
+# %% [markdown]
+# ## What comes next
+#
+# First the exercises above. Then [01 · Scaling](01_scaling.ipynb): why small models on many tokens, by numbers that you compute yourself.
