@@ -18,6 +18,13 @@ from llama_mini.course import check, hint, overlay, progress, solution
 # is gone. In this lesson you meet a famous law whose printed constants do not say what everybody
 # says they do.
 #
+# What is a loss? A language model gives every token of its vocabulary a probability to come next.
+# Then the true one comes, with the probability $p$ that the model had given it. The *loss* is
+# $-\ln p$, averaged over all tokens of a text. It is 0 for a model that was sure and right each
+# time, $\ln 2 \approx 0.69$ for one that hesitated between two, and $\ln 32{,}000 \approx 10.37$ for
+# one that finds every token of LLaMA's vocabulary equally likely. The unit of the natural logarithm
+# is the *nat*; so losses here are in nats per token, and less is better.
+#
 # First: what does a training run cost? Not in money yet; in *floating-point operations* (FLOPs).
 # One weight meets one token in a multiplication and an addition: 2 operations on the way forward.
 # On the way back the same happens twice, once for the gradient of the layer's input and once for
@@ -55,8 +62,9 @@ del model
 # %% [markdown]
 # For the matrices the six is exact. (The embedding table is looked up, not multiplied, so it does
 # not count.) What 6·N·D leaves out are attention's scores, where tokens meet tokens and not
-# weights. At LLaMA's length of 2,048 all of it together is 6 % above 6·N·D, and that is close
-# enough for laws.
+# weights. At LLaMA's length of 2,048 all of it together is 6 % above 6·N·D. torch counts every
+# score for that, also those that the mask throws away, about half of them; a kernel that skips
+# them comes closer to 6·N·D still. That is close enough for laws.
 #
 # ## The idea in plain words
 #
@@ -81,8 +89,16 @@ del model
 #
 # with $E = 1.69$, $A = 406.4$, $B = 410.7$, $\alpha = 0.34$, $\beta = 0.28$, in nats per token.
 #
-# What does the best split look like? Put $D = C / (6N)$ into the law. Only $N$ is left, and the
-# slope is zero where
+# What does the best split look like? Put $D = C / (6N)$ into the law. Only $N$ is left:
+#
+# $$L\!\left(N, \tfrac{C}{6N}\right) = E + A\,N^{-\alpha} + B \left(\tfrac{6}{C}\right)^{\beta} N^{\beta}$$
+#
+# The second term falls with $N$, the third rises. At the lowest point the slope is zero:
+#
+# $$\frac{dL}{dN} = -\alpha\,A\,N^{-\alpha - 1} + \beta\,B \left(\tfrac{6}{C}\right)^{\beta} N^{\beta - 1} = 0$$
+#
+# Multiply by $N$, bring the first term to the other side, and write $D$ again for $C/(6N)$, so that
+# $(6/C)^{\beta} N^{\beta}$ is $1/D^{\beta}$:
 #
 # $$\alpha \, \frac{A}{N^{\alpha}} = \beta \, \frac{B}{D^{\beta}}$$
 #
@@ -274,7 +290,8 @@ figures.show(
 
 # %% [markdown]
 # All three come near the truth. The first is the roughest: it can only choose among the sizes that
-# were tried, and along a flat valley noise decides.
+# were tried, and along a flat valley noise decides. (Here it has the ends of runs to choose from.
+# Chinchilla's had whole training curves, so every point of a curve was a budget.)
 #
 # So in 2022 the third approach should have agreed with the other two, and did not. In 2024
 # Besiroglu and others (Epoch AI, arXiv 2404.10102) read the data points back out of a figure of the
@@ -285,12 +302,13 @@ figures.show(
 # | printed in 2022 | 1.69 | 406.4 | 410.7 | 0.34 | 0.28 | 0.45 |
 # | refit of 2024 | 1.8172 | 482.01 | 2085.43 | 0.3478 | 0.3658 | 0.51 |
 #
-# They name three causes. The objective was *averaged* over the runs and not summed, so the
-# optimizer thought it had arrived and stopped. The constants were rounded too far for print: more
-# digits of the exponents alone move the optimum from 32B to 40B, as your table shows. And the
-# confidence intervals were so narrow that they would have needed over 600,000 experiments; there
-# were fewer than 500. (The paper prints an exponent of 0.46; its rounded constants give 0.45.) With
-# the refit, the third approach agrees with the other two, and with 20.
+# They name two causes. The objective was *averaged* over the runs and not summed, so the optimizer
+# thought it had arrived and stopped. And the constants were rounded too far for print: more digits
+# of the exponents alone move the optimum from 32B to 40B, as your table shows. What made them look
+# was a finding that these explain: confidence intervals so narrow that they would have needed over
+# 600,000 experiments, where there were likely fewer than 500. (The paper prints an exponent of
+# 0.46; its rounded constants give 0.45.) With the refit, the third approach agrees with the other
+# two, and with 20.
 #
 # The refit is uncertain as well: its own standard errors are 125 for A and 1,293 for B. Individual
 # constants are loose; what they say together about the valley is much firmer.
@@ -436,7 +454,7 @@ for billions in (13, 10, 8, 7, 6, 5):
     )
 
 # %% [markdown]
-# The 7B model saves **17.4 %** of all FLOPs over its life, $1.7 \cdot 10^{22}$, as the paper says.
+# The 7B model saves **17.4 %** of all FLOPs over its life, $1.7 \cdot 10^{22}$; their paper says 17 %.
 # Training it costs *more* than training the 13B model; using it costs little more than half. At 6B
 # the sum rises again, and at 5B training takes four times the tokens.
 #
@@ -514,7 +532,7 @@ print(f"\n65B at the paper's 380 tokens/s on each of 2,048 GPUs: {days:.1f} days
 # %% [markdown]
 # The paper's "approximately 21 days" and its GPU-hours agree. Its energy agrees too; for 65B the
 # last digit was cut off, not rounded. And the hidden number comes out: the GPUs did useful
-# arithmetic for **44 to 51 %** of what they could. Lesson 12 is about that number.
+# arithmetic for **44 to 51 %** of what they could. Lesson 12, still to come, is about that number.
 #
 # What did it cost? The paper gives no price, so any figure is an assumption. Make your own:
 
@@ -595,7 +613,7 @@ for name, (n_tokens, *_) in TABLE.items():
 # About the import: in this notebook our own solutions check their input with small helpers such as
 # `_demand_positive(n_params=n_params)`. Use them or leave them out; `check` looks at results alone.
 
-# %% tags=["exercise"] symbol="llama_mini.scaling:training_flops"
+# %% tags=["exercise"] symbol="llama_mini.scaling:training_flops" part="What happens without it"
 
 # %% [markdown] tags=["exercise-text"]
 # ## The parametric loss
@@ -607,7 +625,7 @@ for name, (n_tokens, *_) in TABLE.items():
 # `fit` is a `ParametricFit`; read the constants from it as `fit.E`, `fit.A`, `fit.B`, `fit.alpha`,
 # `fit.beta`. Return a number, in nats per token.
 
-# %% tags=["exercise"] symbol="llama_mini.scaling:parametric_loss"
+# %% tags=["exercise"] symbol="llama_mini.scaling:parametric_loss" part="The mathematics"
 
 # %% [markdown] tags=["exercise-text"]
 # ## The compute-optimal model
@@ -623,7 +641,7 @@ for name, (n_tokens, *_) in TABLE.items():
 # is right to four digits.) To test yourself: the printed constants at $5.76 \cdot 10^{23}$ must
 # give the size that the lesson found.
 
-# %% tags=["exercise"] symbol="llama_mini.scaling:compute_optimal"
+# %% tags=["exercise"] symbol="llama_mini.scaling:compute_optimal" part="The mathematics"
 
 # %% [markdown] tags=["exercise-text"]
 # ## The objective of a fit
@@ -642,7 +660,7 @@ for name, (n_tokens, *_) in TABLE.items():
 # `torch.logsumexp` and `torch.nn.functional.huber_loss` are yours to use; mind how the latter
 # reduces.
 
-# %% tags=["exercise"] symbol="llama_mini.scaling:huber_objective"
+# %% tags=["exercise"] symbol="llama_mini.scaling:huber_objective" part="What breaks if you get it wrong: the fit"
 
 # %% [markdown] tags=["exercise-text"]
 # ## Fit the law
@@ -666,7 +684,7 @@ for name, (n_tokens, *_) in TABLE.items():
 # to six where the runs lie close together and float32 would not do; and runs of which every sixth
 # failed. A few seconds are a normal time.
 
-# %% tags=["exercise"] symbol="llama_mini.scaling:fit_parametric"
+# %% tags=["exercise"] symbol="llama_mini.scaling:fit_parametric" part="What breaks if you get it wrong: the fit"
 
 # %% [markdown] tags=["exercise-text"]
 # ## The inference-aware optimum
@@ -691,4 +709,9 @@ for name, (n_tokens, *_) in TABLE.items():
 # To test yourself: the worked case of the lesson (a loss of 2.0453, $2 \cdot 10^{12}$ tokens of
 # use, `scaling.SARDANA`) has its optimum just below 7B.
 
-# %% tags=["exercise"] symbol="llama_mini.scaling:inference_aware_optimum"
+# %% tags=["exercise"] symbol="llama_mini.scaling:inference_aware_optimum" part="LLaMA asks another question"
+
+# %% [markdown]
+# ## What comes next
+#
+# First the exercises above. Then [02 · Tokenizer](02_tokenizer.ipynb): how text becomes the tokens that were counted here.
