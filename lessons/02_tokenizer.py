@@ -35,12 +35,13 @@ print("       such as " + ", ".join(sorted(set(unknown), key=lambda word: (len(w
 
 bytes_per_word = len(held_out.encode()) / len(words)
 print(
-    f"bytes: 256 entries, and nothing is unknown, but a word takes {bytes_per_word:.1f}, with its space"
+    f"bytes: 256 entries, and nothing is unknown, but there are {bytes_per_word:.1f} of them for each word"
 )
 
 # %% [markdown]
 # With words, the list is long and still something is always missing. With bytes nothing is missing,
-# but the text is several times as long, and attention compares every token with every earlier one.
+# but the text is several times as long (the spaces and signs between the words are counted in), and
+# attention compares every token with every earlier one.
 #
 # ## The idea in plain words
 #
@@ -662,12 +663,13 @@ print("together:  ", repr(processor.decode(ids)))
 # same and are not: LLaMA's normalisation is *identity*, so what you see does not say which tokens the
 # model gets. In Meta's file the first is the token 904, the second the tokens 321 and 30103.
 #
-# **Special tokens in the text.** The three letters `<s>` in a web page are not the token that begins a
-# document. SentencePiece spells them; a tokenizer that looks for special tokens in *text* lets any
-# page end the document.
+# **Special tokens in the text.** The characters `<s>` in a web page are not the token that begins a
+# document, and `</s>` are not the one that ends it. SentencePiece spells them; with a tokenizer that
+# looks for special tokens in *text*, any page could end the document.
 
 # %%
-print("id of <s>:", processor.bos_id(), "  the text <s>:", processor.encode("<s>", out_type=str))
+for name, token in (("<s>", processor.bos_id()), ("</s>", processor.eos_id())):
+    print(f"{name:4} is token {token}; as text it is {processor.encode(name, out_type=str)}")
 
 # %% [markdown]
 # ## Meta's own numbers
@@ -692,8 +694,9 @@ print("id of <s>:", processor.bos_id(), "  the text <s>:", processor.encode("<s>
 # | the empty text | | nothing |
 #
 # Several of these can be recomputed without the file. The sizes must add up. The ids of bytes follow
-# from UTF-8: the byte $b$ has the id $3 + b$. And `a    b` follows from four scores: `▁a` has −4,
-# `▁b` −30, and every run of 2 to 16 spaces −10⁹, so that runs are joined last, from the left.
+# from UTF-8: the byte $b$ has the id $3 + b$. And `a    b` follows from a few scores. A piece with the
+# id $k$ from 260 on has the score $-(k - 259)$: `▁a` (263) has −4, `▁b` (289) −30. Pieces of spaces
+# alone are the exception: each has −10⁹, so that runs are joined last, from the left.
 
 # %%
 print("vocabulary:", 3 + 256 + 29_612 + 2_129)
@@ -708,7 +711,7 @@ for character, published in {
     print(f"{character!r:5} {bpe.byte_fallback(character)} → {ids}, published {published}")
 
 runs_of_spaces = {bpe.SPACE * length: -1e9 for length in range(2, 17)}
-characters = {bpe.SPACE: -29_612.0, "a": -29_613.0, "b": -29_630.0}
+characters = {bpe.SPACE: -1e9, "a": -29_615.0, "b": -29_631.0}
 print("a    b", bpe.bpe_encode("a    b", characters | runs_of_spaces | {"▁a": -4.0, "▁b": -30.0}))
 
 # %% [markdown]
@@ -734,7 +737,7 @@ print("a    b", bpe.bpe_encode("a    b", characters | runs_of_spaces | {"▁a": 
 # - A symbol may be longer than one character. A word of one symbol, or of none, has no pair.
 # - The result is a dict from pair to count, without pairs that do not occur. Leave `words` as it is.
 
-# %% tags=["exercise"] symbol="llama_mini.tokenizer.bpe:count_pairs"
+# %% tags=["exercise"] symbol="llama_mini.tokenizer.bpe:count_pairs" part="The mathematics"
 
 # %% [markdown] tags=["exercise-text"]
 # ## Join a pair
@@ -751,7 +754,7 @@ print("a    b", bpe.bpe_encode("a    b", characters | runs_of_spaces | {"▁a": 
 # - Only whole symbols match: `("ca", "b")` with `("a", "b")` stays as it is. So do not join the
 #   symbols to a string first.
 
-# %% tags=["exercise"] symbol="llama_mini.tokenizer.bpe:merge_pair"
+# %% tags=["exercise"] symbol="llama_mini.tokenizer.bpe:merge_pair" part="The naive code"
 
 # %% [markdown] tags=["exercise-text"]
 # ## Train
@@ -771,7 +774,7 @@ print("a    b", bpe.bpe_encode("a    b", characters | runs_of_spaces | {"▁a": 
 #   still a pair.
 # - Leave `words` as it is: the caller may need it.
 
-# %% tags=["exercise"] symbol="llama_mini.tokenizer.bpe:train_bpe"
+# %% tags=["exercise"] symbol="llama_mini.tokenizer.bpe:train_bpe" part="The naive code"
 
 # %% [markdown] tags=["exercise-text"]
 # ## Fall back to bytes
@@ -787,7 +790,7 @@ print("a    b", bpe.bpe_encode("a    b", characters | runs_of_spaces | {"▁a": 
 # ASCII is no exception: this function is only called when a character has no piece. The check that
 # `character` is one character is up to you; `check` does not look for it.
 
-# %% tags=["exercise"] symbol="llama_mini.tokenizer.bpe:byte_fallback"
+# %% tags=["exercise"] symbol="llama_mini.tokenizer.bpe:byte_fallback" part="Bytes, so that nothing is unknown"
 
 # %% [markdown] tags=["exercise-text"]
 # ## Encode
@@ -807,4 +810,9 @@ print("a    b", bpe.bpe_encode("a    b", characters | runs_of_spaces | {"▁a": 
 # after each joint: it is short and right, and `check` accepts it. If you like, make it fast
 # afterwards, with `heapq`: then a joint costs a few steps, however long the text.
 
-# %% tags=["exercise"] symbol="llama_mini.tokenizer.bpe:bpe_encode"
+# %% tags=["exercise"] symbol="llama_mini.tokenizer.bpe:bpe_encode" part="Encoding: the best score first"
+
+# %% [markdown]
+# ## What comes next
+#
+# First the exercises above. Then [03 · RMSNorm](03_rmsnorm.ipynb): the first and smallest piece of the model itself.
