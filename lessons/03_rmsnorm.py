@@ -388,4 +388,9 @@ print(
 #   type of `x`, *then* multiply by the weight. A bfloat16 module gives bfloat16.
 # - Leave `x` itself as it was.
 
-# %% tags=["exercise"] symbol="llama_mini.norm:RMSNorm"
+# %% tags=["exercise"] symbol="llama_mini.norm:RMSNorm" part="The mathematics"
+
+# %% [markdown]
+# ## What comes next
+#
+# First the exercises above. Then [04 · Rotary positions](04_rope.ipynb): how a model knows where a token stands.
