@@ -17,6 +17,17 @@ from llama_mini.course import check, hint, overlay, progress, solution
 # may look at. The comparison is a dot product, the *score* $q \cdot k$. The scores decide how much of
 # each *value* $v$ is taken. Lesson 05 writes all of this; here only the score matters.
 #
+# Six words that come up on the way, and what to think of until 05 to 07 define them:
+#
+# | word | for now |
+# |---|---|
+# | Transformer | the whole model: a stack of *layers* that each rewrite one vector per position |
+# | head | one of several attentions side by side in a layer, each with its own, shorter vectors $q$, $k$, $v$ of `head_dim` numbers |
+# | $W_q$, $W_k$, $W_v$ | the learned matrices that make $q$, $k$, $v$ from a position's vector (`wq`, `wk`, `wv` in code) |
+# | softmax | turns scores into positive shares that sum to 1; the largest score gets the largest share |
+# | logits | the model's last numbers, a score for each token that might come next |
+# | greedy | always taking the token with the largest logit |
+#
 # Nothing in a dot product knows where its two vectors stood. So shuffle everything before the last
 # word. What the last word takes from the others stays what it was:
 
@@ -127,8 +138,8 @@ print("turned, as two numbers:", torch.view_as_real(point * quarter_turn))
 
 # %% [markdown]
 # `view_as_complex` reads neighbours, which is just the pairing of Meta's weights. Complex numbers come
-# in pairs of float32 (`complex64`) or float64; there is none of bfloat16, so a bfloat16 query becomes
-# float32 first.
+# in pairs of float32 (`complex64`), float64 (`complex128`) or float16 (`complex32`, for which torch has
+# few operations). There is none of bfloat16. So queries in 16 bits become float32 first.
 #
 # ## Clocks you can turn
 #
@@ -652,7 +663,7 @@ print(
 #
 # `rope_frequencies(4)` is `tensor([1.0000, 0.0100])`.
 
-# %% tags=["exercise"] symbol="llama_mini.rope:rope_frequencies"
+# %% tags=["exercise"] symbol="llama_mini.rope:rope_frequencies" part="The mathematics"
 
 # %% [markdown] tags=["exercise-text"]
 # ## The table of rotations
@@ -668,7 +679,7 @@ print(
 #
 # `torch.outer(a, b)[i, j]` is `a[i] * b[j]`; the lesson showed `torch.polar`.
 
-# %% tags=["exercise"] symbol="llama_mini.rope:rope_table"
+# %% tags=["exercise"] symbol="llama_mini.rope:rope_table" part="The naive code"
 
 # %% [markdown] tags=["exercise-text"]
 # ## The rotation
@@ -685,7 +696,7 @@ print(
 # Complex numbers are one way; cosines and sines (`table.real`, `table.imag`) are another. What you do with a
 # table of the wrong length is up to you. (The package raises `ValueError`.)
 
-# %% tags=["exercise"] symbol="llama_mini.rope:apply_rotary_emb"
+# %% tags=["exercise"] symbol="llama_mini.rope:apply_rotary_emb" part="The naive code"
 
 # %% [markdown] tags=["exercise-text"]
 # ## From Meta's layout to Hugging Face's
@@ -700,7 +711,7 @@ print(
 # weight. It can be done in one line with `einops.rearrange`: name each axis hidden in the rows, and
 # write them in another order.
 
-# %% tags=["exercise"] symbol="llama_mini.rope:interleaved_to_half"
+# %% tags=["exercise"] symbol="llama_mini.rope:interleaved_to_half" part="Two layouts, and why mixing them reads almost right"
 
 # %% [markdown] tags=["exercise-text"]
 # ## And back
@@ -710,4 +721,9 @@ print(
 #
 # With one head of `head_dim` 6, the rows of the result are 0, 3, 1, 4, 2, 5 of the weight.
 
-# %% tags=["exercise"] symbol="llama_mini.rope:half_to_interleaved"
+# %% tags=["exercise"] symbol="llama_mini.rope:half_to_interleaved" part="Two layouts, and why mixing them reads almost right"
+
+# %% [markdown]
+# ## What comes next
+#
+# First the exercises above. Then [05 · Attention](05_attention.ipynb): where the rotated queries and keys meet.
