@@ -423,7 +423,7 @@ for layer in range(2):
         print(f"{layer:5}{head:6}{before[layer, head]:19.0%}{follower[layer, head]:30.0%}")
 
 # %% [markdown]
-# Large models have such heads, too (Olsson et al. 2022, arXiv 2209.11895), and lesson 18 looks for
+# Large models have such heads, too (Olsson et al. 2022, arXiv 2209.11895), and lesson 18, still to come, looks for
 # them. Yours were never told to look
 # anywhere: they were the cheapest way to a lower loss.
 #
@@ -661,27 +661,34 @@ Explorer(
 # %% [markdown]
 # Everybody knows that attention is quadratic. At LLaMA's length of 2048 the quadratic part is small
 # change; in 7B it overtakes all else at $2\,d + \tfrac{3}{2}\,\mathrm{hidden} = 24{,}704$ tokens.
-# What fills a GPU first is the cache.
+# Scores come and go. The cache stays, and grows with every token and every text.
 #
 # ## Meta's own number, reproduced
 #
 # Meta's FAQ gives the cache for 7B, 32 texts and 1024 tokens: 17 GB. And here are all four sizes at
-# 2048 tokens, one text, in 16 bits:
+# 2048 tokens, one text, in 16 bits. The last column says how many such texts it takes until their
+# caches outweigh the weights:
 
 # %%
+from llama_mini.model import parameter_count
+
 faq = 32 * costs("7B", 1024)["cache, all layers"]
 print(f"7B, 32 texts of 1024 tokens: {faq / 1e9:.1f} GB\n")
 
-print("at 2048   quadratic share   scores, one layer   cache")
+print("at 2048   quadratic share   scores, one layer   cache       weights   texts")
 for name in ("7B", "13B", "33B", "65B"):
     cost = costs(name, 2048)
     share = cost["scores and average"] / sum(list(cost.values())[:3])
     scores, cached = cost["scores, one layer"] / 2**20, cost["cache, all layers"] / 2**30
-    print(f"{name:5}{share:19.1%}{scores:16.0f} MiB{cached:8.2f} GiB")
+    weights = 2 * parameter_count(CONFIGS[name]) / 2**30
+    texts = int(weights // cached) + 1
+    print(f"{name:5}{share:19.1%}{scores:16.0f} MiB{cached:8.2f} GiB{weights:10.1f} GiB{texts:8}")
 
 # %% [markdown]
 # The larger the model, the smaller the quadratic share: it grows with $d$, the matrices with $d^2$.
-# Grouped heads would shrink the cache, by the size of the group; the scores would stay.
+# So what fills a GPU first are the weights. For one text of 2,048 tokens the cache is small beside
+# them; from 13 such texts on, 7B's caches are the larger part (lesson 08 counts on). Grouped heads
+# would shrink the cache, by the size of the group; the scores would stay.
 #
 # ## In three lines
 #
@@ -689,7 +696,7 @@ for name in ("7B", "13B", "33B", "65B"):
 #   by √head_dim, weighs the values.
 # - The queries are the *last* positions: masks are offset, keys are rotated before they are cached,
 #   values never are.
-# - At 2048 tokens the quadratic part is cheap, and the cache is what you pay for.
+# - At 2048 tokens the quadratic part is cheap. What each further text costs in memory is its cache.
 
 # %% [markdown] tags=["exercise-text"]
 # ## causal_mask
@@ -704,7 +711,7 @@ for name in ("7B", "13B", "33B", "65B"):
 # The naive version of the lesson is right and slow; find one without loops. You may assume
 # `n_queries <= n_keys`; the package refuses anything else, but that check is not graded.
 
-# %% tags=["exercise"] symbol="llama_mini.attention:causal_mask"
+# %% tags=["exercise"] symbol="llama_mini.attention:causal_mask" part="The mask: nobody sees the future"
 
 # %% [markdown] tags=["exercise-text"]
 # ## scaled_dot_product_attention
@@ -727,7 +734,7 @@ for name in ("7B", "13B", "33B", "65B"):
 # The import of `_demand_fit` brings the package's own look at the shapes; use it or leave it out.
 # torch's own function of that name would pass, but it is the answer.
 
-# %% tags=["exercise"] symbol="llama_mini.attention:scaled_dot_product_attention"
+# %% tags=["exercise"] symbol="llama_mini.attention:scaled_dot_product_attention" part="A softmax that does not overflow"
 
 # %% [markdown] tags=["exercise-text"]
 # ## repeat_kv
@@ -737,7 +744,7 @@ for name in ("7B", "13B", "33B", "65B"):
 #
 # Head `h` of the result is head `h // n_rep` of `x`. With `n_rep = 1` nothing changes.
 
-# %% tags=["exercise"] symbol="llama_mini.attention:repeat_kv"
+# %% tags=["exercise"] symbol="llama_mini.attention:repeat_kv" part="Fewer keys than queries: grouped heads"
 
 # %% [markdown] tags=["exercise-text"]
 # ## Attention
@@ -761,4 +768,9 @@ for name in ("7B", "13B", "33B", "65B"):
 # `attention.scaled_dot_product_attention` and `attention.repeat_kv`, with `n_rep` equal to
 # `n_heads // kv_heads`, are yours to use; once the overlay is applied, they are the ones you wrote.
 
-# %% tags=["exercise"] symbol="llama_mini.attention:Attention"
+# %% tags=["exercise"] symbol="llama_mini.attention:Attention" part="One layer, step by step"
+
+# %% [markdown]
+# ## What comes next
+#
+# First the exercises above. Then [06 · SwiGLU](06_swiglu.ipynb): the other half of a layer, where most of the parameters are.
