@@ -3,7 +3,7 @@
 #
 # **8 minutes, of which 5 are training · 2 GB of memory · comes after 00–08; runs at any time**
 #
-# > *Can the pieces you wrote, put together and shown six million tokens of text, learn English?*
+# > *Can the pieces you wrote, put together and shown some million tokens of text, learn English?*
 #
 # In this notebook you build the data mix, train a LLaMA on it, watch its loss fall, let it write, and
 # look at what it attends to. It runs on **your** code wherever you have passed an exercise, and on
@@ -26,21 +26,41 @@ overlay.apply()
 # ## The data
 #
 # LLaMA was trained on seven public sources. Here are seven small stand-ins, in the proportions of the
-# paper. The first time, this cell fetches them (some 100 MB, each file checked against its hash),
-# cleans and deduplicates them, trains a tokenizer and packs the tokens; that takes some minutes. From
-# then on it finds them ready, and needs no network.
+# paper. The first time, this cell fetches them (each file checked against its hash), cleans and
+# deduplicates them, trains a tokenizer and packs the tokens; that takes some minutes. From then on it
+# finds them ready, and needs no network.
 
 # %%
 from llama_mini.data.build import build_mix
+from llama_mini.data.sources import load_table
 
-print(build_mix())
+pinned = load_table().files
+print(
+    f"{len(pinned)} files, {sum(file.size for file in pinned) / 1e6:.1f} MB to fetch the first time\n"
+)
+mix = build_mix()
+print(mix)
 
 # %% [markdown]
-# The proportions are the paper's; the sources are not. CommonCrawl here is 954 pages and some
-# thousand news articles, not five dumps of the web, and "StackExchange" is pages of questions and
-# answers from software documentation. The shortest sources are read more often, as the paper read
-# Wikipedia 2.45 times.
-#
+# The proportions are the paper's; the sources are not. "CommonCrawl" here is some pages of the web,
+# some of software manuals, and mostly news articles: the documents in the first row, and not five
+# dumps of the web. "StackExchange" is questions and answers from software documentation. What each
+# stands in for, and what it is not:
+
+# %%
+for source in load_table().sources:
+    print(f"{source.title}: {source.stand_in}\n    but: {source.caveat}")
+
+# %% [markdown]
+# How often is a source read? Its share of the tokens, divided by what there is of it: the column
+# *epochs*. The paper's mix read Wikipedia 2.45 times. Ours holds a lot of Wikipedia for its share:
+
+# %%
+for row in sorted(mix.rows, key=lambda row: row.epochs):
+    once = row.tokens / row.epochs
+    print(f"{row.source:14} {row.tokens:9,} tokens of {once:9,.0f}: {row.epochs:.2f} times")
+
+# %% [markdown]
 # A model never sees text, only numbers. This is how the validation data begin, in both:
 
 # %%
@@ -182,7 +202,7 @@ explore_attention(
 # Look for three kinds: a bright *first column* (a head with nothing to say looks at the start), a
 # bright line *just below the diagonal* (the token before), and *islands* where the same word stood
 # earlier, as "river" and "city" do here. After minutes of training the first two are common and the
-# third is rare. Lesson 18 goes looking for it.
+# third is rare. Lesson 18, still to come, goes looking for it.
 #
 # ## Whose code ran
 
@@ -200,3 +220,8 @@ overlay.status()
 # - Seven sources, one tokenizer, one loop: the recipe of LLaMA fits on a laptop, its scale does not.
 # - A loss means something beside a baseline on the same tokens.
 # - The model is the sum of its symbols, and each of them can be yours.
+
+# %% [markdown]
+# ## What comes next
+#
+# [14 · Loading the full weights](14_loading.ipynb): the same code, with the weights of LLaMA itself.
