@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 14 · Loading the full weights
 #
-# **100 minutes · under 1 GB of memory, 200 MB of disk while it runs · comes after 08 · no GPU, no network**
+# **100 minutes, in two halves · under 1 GB of memory, 200 MB of disk while it runs · comes after 08 · no GPU, no network**
 #
 # > *65 billion numbers lie in eight files. How do they become the model you wrote?*
 
@@ -112,7 +112,7 @@ for name, tensor in model.state_dict().items():
 # ## What happens without a loader
 #
 # **You start Meta's program on one GPU.** It was written for as many processes as there are files, each
-# with one of them. The most reported error of Meta's repository comes from here:
+# with one of them. It compares the two numbers before it does anything else:
 
 
 # %%
@@ -173,8 +173,8 @@ for who, it in (("as trained", model), ("made to fit", gibberish)):
 #
 # ## The idea in plain words
 #
-# Why was it cut at all? 65B does not fit on one GPU of 2022. Why like *this*? Because each GPU should
-# do as much as it can before it must talk to the others.
+# Why was it cut at all? The 131 GB of 65B do not fit on one A100 of 80 GB, the GPU it was trained on. Why
+# like *this*? Because each GPU should do as much as it can before it must talk to the others.
 #
 # Think of the feed-forward layer as an office. `w1` and `w3` make 22,016 hidden numbers; `w2` reads them
 # and writes the answer. Give each of eight clerks 2,752 hidden numbers: the **rows** of `w1` and `w3`
@@ -433,7 +433,8 @@ for size, count in META_SHARDS.items():
     print(f"{size:4} {ours:>14,} {published:>18,} {published - ours:>8,} bytes")
 
 # %% [markdown]
-# What is left over is 56 to 236 kB a file: the list of names, and the padding between tensors. Had the
+# What is left over is 56 to 236 kB a file: the list of names, the padding between tensors, and the
+# `rope.freqs`, 64 numbers or 128 bytes each time they are stored. Had the
 # norms been cut too, 65B's remainder would be 2.5 MB. So the sizes confirm what is cut and what is not.
 # Of the *axis* they say nothing; that is in the code that Meta's model is built from, fairscale's
 # parallel layers.
@@ -552,6 +553,20 @@ print(attempt(poisoned))
 # %% [markdown]
 # This course never loads in any other way. `safetensors`, the format of Hugging Face, has no program in
 # it at all: a JSON header and numbers.
+#
+# ## Half way
+#
+# A good place to stop for today. Meta's files hold no secret any more:
+#
+# - A matrix that makes something new is cut along axis 0, one that reads what was made in shares along axis
+#   1; embeddings are cut along `dim`, and norms not at all.
+# - `params.json` and `checklist.chk` are small and decisive: ε stands in one, and only the other notices
+#   shards that changed places.
+# - A pickle is a program. Load with `weights_only=True`, or do not load.
+#
+# The exercises `shard_axis` and `merge_shards` can be solved now. The second half is about everything around
+# the files: other layouts, memory, speed, and a load with your code. It goes on with the model from above, so
+# if you come back to a new kernel, run the cells up to here first (*Run → Run All Above Selected Cell*).
 #
 # ## Two layouts of the same weights
 #
@@ -682,8 +697,11 @@ Explorer(
 # %% [markdown]
 # The upper four shout. Listen to the last two. With the **rows** in the other order the first position is
 # exact and the text still has words in it; the model knows *which* tokens came before, and mixes up
-# *where*. With **gate** and **up** exchanged, the loss hardly rises. One sample proves neither: the
-# undamaged model stumbles, too. So the tests of this course compare logits, at late positions.
+# *where*. With **gate** and **up** exchanged, the loss hardly rises. That is so because this model is young:
+# near zero $\mathrm{silu}(a)\,b$ is about $ab/2$, the same both ways. Trained for 4,000 updates in place of 400, it
+# went from 1.73 to 4.96 nats with the two exchanged; SmolLM2-135M-Instruct, on the sentence at the end of this
+# lesson, from 3.05 to 26.5. One sample proves nothing either way: the undamaged model stumbles, too. So the tests
+# of this course compare logits, at late positions.
 #
 # ## GGUF: everything in one file
 #
@@ -790,13 +808,14 @@ for where, bandwidth in (("a card of 2.039 TB/s", 2.039e12), ("one core here", h
 
 # %% [markdown]
 # Add the cache, and what is computed in between while a prompt is read, and you know whether it fits. The
-# paper says that 13B runs on a single V100. These cards came with 16 and with 32 GB. Does it run on both?
+# paper says that 13B runs on a single V100. These cards came with 16 and with 32 GB, and compute in float16;
+# bfloat16 came with the next generation. Does it run on both?
 # Then find the longest context, the largest batch and the largest model for a card of yours.
 
 # %%
 from llama_mini.visualization.plan import explore_plan
 
-explore_plan(size="13B", precision="bf16", device="V100-32")
+explore_plan(size="13B", precision="fp16", device="V100-32")
 
 # %% [markdown]
 # With 32 GB it fits, at batch 1. With 16 GB it needs 8 bits and a little less context (1,792 positions),
@@ -940,9 +959,10 @@ overlay.status()
 # %% [markdown]
 # ### The real ones
 #
-# Meta gives the weights of 7B to 65B on request, by a form, under a licence that forbids commercial use.
-# (The code is under the GPL v3.) With them on your disk, this is all, for any size (30B is what
-# the paper calls 33B):
+# Meta gave the weights of 7B to 65B on request, by a form, under a licence that forbids commercial use.
+# (The code is under the GPL v3.) Since the autumn of 2023 people have reported that the form goes unanswered
+# (issues 824 and 911 of `meta-llama/llama`). With the weights on your disk, this is all, for any size (30B is
+# what the paper calls 33B):
 #
 # ```
 # llama-mini plan 65B --device H100 --precision int4
@@ -958,16 +978,17 @@ overlay.status()
 #
 # ### A real one without a form
 #
-# SmolLM2-135M by Hugging Face has LLaMA's architecture (with shared key/value heads and tied embeddings),
-# was trained on far more text than anything here, and comes under Apache-2.0 in a package of 92 MB. Talk
-# to it, on your code:
+# SmolLM2-135M-Instruct by Hugging Face has LLaMA's architecture (with shared key/value heads and tied
+# embeddings), was trained on far more text than anything here, and comes under Apache-2.0 in a package of
+# 92.87 MB. Talk to it, on your code:
 #
 # ```
 # llama-mini chat smollm2
 # ```
 #
 # A lesson does not download. Once you have run that command, this cell finds the file (and takes 1.2 GB of
-# memory). It reads the same weights twice: rightly, and with the rows of queries and keys in the other order.
+# memory). It reads the same weights three times: rightly, with `w1` and `w3` exchanged, and with the rows of
+# queries and keys in the other order.
 
 # %%
 from llama_mini import paths
@@ -977,6 +998,19 @@ if found := sorted((paths.cache_dir() / "weights").glob("SmolLM2*.gguf")):
     sentence = "Once upon a time, there was a king who had three daughters, and a river ran past his house."
     tokens = torch.tensor([its_tokenizer.encode(sentence)])
     opening = torch.tensor([its_tokenizer.encode("Once upon a time, there was")])
+
+    def exchange(layer):
+        layer.feed_forward.w1, layer.feed_forward.w3 = layer.feed_forward.w3, layer.feed_forward.w1
+
+    @torch.no_grad()
+    def nats_of_sentence():
+        return F.cross_entropy(smol(tokens[:, :-1])[0], tokens[0, 1:])
+
+    for layer in smol.layers:
+        exchange(layer)
+    print(f"w1 and w3 exchanged: {nats_of_sentence():.2f} nats per token")
+    for layer in smol.layers:
+        exchange(layer)
     for layout in ("right", "wrong"):
         if layout == "wrong":
             for layer in smol.layers:
@@ -985,10 +1019,8 @@ if found := sorted((paths.cache_dir() / "weights").glob("SmolLM2*.gguf")):
                     (layer.attention.wk.weight, smol.config.kv_heads),
                 ):
                     weight.data = rope.interleaved_to_half(weight.data, heads)
-        with torch.no_grad():
-            nats = F.cross_entropy(smol(tokens[:, :-1])[0], tokens[0, 1:])
         goes_on = its_tokenizer.decode(generate(smol, opening, 20)[0].tolist())
-        print(f"{layout} layout: {nats:.2f} nats per token; {goes_on}")
+        print(f"{layout} layout: {nats_of_sentence():.2f} nats per token; {goes_on}")
 else:
     print("SmolLM2 is not here yet: `llama-mini chat smollm2` fetches it.")
 
@@ -1023,7 +1055,7 @@ else:
 #
 # 7B in 16 bits takes 13,476,831,232 bytes.
 
-# %% tags=["exercise"] symbol="llama_mini.planning:weight_bytes"
+# %% tags=["exercise"] symbol="llama_mini.planning:weight_bytes" part="Plan before you load"
 
 # %% [markdown] tags=["exercise-text"]
 # ## The speed that memory allows
@@ -1042,7 +1074,7 @@ else:
 #
 # 7B in 16 bits at 2.039 TB/s gives about 151.3. (Do not round.)
 
-# %% tags=["exercise"] symbol="llama_mini.planning:decode_tokens_per_second"
+# %% tags=["exercise"] symbol="llama_mini.planning:decode_tokens_per_second" part="Plan before you load"
 
 # %% [markdown] tags=["exercise-text"]
 # ## Which way each tensor is cut
@@ -1057,7 +1089,7 @@ else:
 #   `tok_embeddings`, `norm`, `output`. All end in `.weight`.
 # - The package's own code raises `ValueError` for any other name; yours may.
 
-# %% tags=["exercise"] symbol="llama_mini.weights.meta:shard_axis"
+# %% tags=["exercise"] symbol="llama_mini.weights.meta:shard_axis" part="The idea in plain words"
 
 # %% [markdown] tags=["exercise-text"]
 # ## Making it whole
@@ -1071,7 +1103,7 @@ else:
 # - Keep the dtype and the device. Leave the list and the tensors as they were.
 # - The package's own code refuses shapes that differ; yours may.
 
-# %% tags=["exercise"] symbol="llama_mini.weights.meta:merge_shards"
+# %% tags=["exercise"] symbol="llama_mini.weights.meta:merge_shards" part="The naive code"
 
 # %% [markdown] tags=["exercise-text"]
 # ## From Hugging Face's names to Meta's
@@ -1088,4 +1120,9 @@ else:
 # - Raise `ValueError`, with the name in it, for anything else: `….q_proj.bias`, `….rotary_emb.inv_freq`,
 #   `transformer.wte.weight`. A loader that lets a name pass has lost a tensor.
 
-# %% tags=["exercise"] symbol="llama_mini.weights.huggingface:meta_name"
+# %% tags=["exercise"] symbol="llama_mini.weights.huggingface:meta_name" part="Two layouts of the same weights"
+
+# %% [markdown]
+# ## What comes next
+#
+# First the exercises above. Then [15 · Quantization](15_quantization.ipynb): the same weights in a quarter of the room.
