@@ -436,6 +436,13 @@ for bits in range(8, 1, -1):
 # Eight bits cost nothing that can be measured. Then, somewhere between four bits and two, it falls off a
 # cliff. Where the cliff is depends on the model.
 #
+# *Perplexity* is the loss in another dress (lesson 01 has the loss):
+#
+# $$\text{perplexity} = e^{\text{mean nats per token}}$$
+#
+# It is the number of equally likely tokens among which a model would hesitate as much. A *difference* of
+# losses is therefore a *ratio* of perplexities.
+#
 # For larger ones the committed results have a line for each scheme: a model of the course (`mini`, trained
 # as in lesson 13) and SmolLM2, both on eight documents of the validation split. The difference is in nats per
 # token against the model in float32 on the same tokens, with its standard error.
@@ -448,13 +455,25 @@ for record in results:
             f"   {record['difference']:+.4f} ± {record['standard_error']:.4f}"
         )
 
+by_scheme = {
+    (record["model"], record["scheme"]): record
+    for record in results
+    if record["kind"] == "perplexity"
+}
+before, after = by_scheme["SmolLM2-135M", "fp32"], by_scheme["SmolLM2-135M", "load int4"]
+print(
+    f"\nSmolLM2-135M, from fp32 to load int4: {before['perplexity']:.1f} · e^{after['difference']:.3f} = "
+    f"{before['perplexity'] * math.exp(after['difference']):.1f}; measured: {after['perplexity']:.1f}"
+)
+
 # %% [markdown]
 # "load int8" and "load int4" are what `load(path, precision="int4")` gives: groups of 128 or the largest that
 # divides the columns (64 in most of SmolLM2, whose width is 576), scales in bfloat16, products in bfloat16.
 #
-# `mini` hardly notices four bits. SmolLM2 does. Neither of them notices eight. And look at
-# "int4 min-max row" beside "int4 absmax row": its weights are closer to the original, and its text is worse. The
-# error of the weights is a guide; what counts is measured at the end.
+# `mini` hardly notices four bits. SmolLM2 does: it goes from a perplexity of 27.4 to 39.0, which is +0.353 nats.
+# Neither of them notices eight. And look at SmolLM2's "int4 min-max row" beside its "int4 absmax row": the weights
+# are closer to the original, and the text is worse. (In `mini` both are close to nothing lost, and min–max is the
+# better one.) The error of the weights is a guide; what counts is measured at the end.
 #
 # One thing to know about SmolLM2: this file of it *is* quantised already, to Q4_1, which is four bits, min–max,
 # in groups of 32. Rounded once more to that same grid, no weight moves, and so "int4 min-max 32" costs
@@ -627,7 +646,7 @@ layers["bfloat16"].weight = torch.nn.Parameter(weight)
 
 
 @torch.no_grad()
-def seconds_each(layers, repeats=15):
+def seconds_each(layers, vector, repeats=15):
     """Medians, measured in turn, so that a busy moment meets all of them."""
     times = {name: [] for name in layers}
     for _ in range(repeats):
@@ -638,7 +657,7 @@ def seconds_each(layers, repeats=15):
     return {name: sorted(each)[repeats // 2] for name, each in times.items()}
 
 
-took = seconds_each(layers)
+took = seconds_each(layers, vector)
 for name, layer in layers.items():
     held = weight.nbytes if name == "bfloat16" else sum(b.nbytes for b in layer.buffers())
     print(
@@ -647,12 +666,27 @@ for name, layer in layers.items():
     )
 
 # %% [markdown]
-# How much faster depends on the processor, its cache and how many others use it; the bytes do not. For many
-# rows at once, as in prefill, the arithmetic is the bottleneck, and quantised weights gain nothing.
+# How much faster depends on the processor, its cache and how many others use it; the bytes do not. And for many
+# rows at once, as when a prompt is read? Then each weight that has arrived is used many times, and arithmetic is
+# what takes the time. Before you run it: who wins?
+
+# %%
+rows = torch.randn(64, 4096, generator=torch.Generator().manual_seed(2)).bfloat16()
+took = seconds_each(layers, rows, repeats=3)
+for name in layers:
+    print(
+        f"{name:9} {took[name] * 1e3:7.1f} ms for {len(rows)} rows"
+        f"   {took['bfloat16'] / took[name]:4.2f} times as fast"
+    )
+
+# %% [markdown]
+# On a CPU the quantised layers do not just gain nothing here: they *lose*. Their codes must be made into numbers
+# again for each block of rows, while the product in bfloat16 has the better-tuned kernel. Few bits are for
+# decoding; a server that reads long prompts on a CPU keeps 16.
 #
 # `QuantizedLinear` uses torch's kernels in bfloat16 only: the one for int4 with groups of 32, 64, 128 or 256, on
-# the CPU and on NVIDIA cards; the one for int8 on the CPU. Everywhere else the layer does what you would do. What
-# the GPU's kernel gains was not measured for this lesson.
+# the CPU and on NVIDIA cards of compute capability 8.0 (A100) and above; the one for int8 on the CPU. Everywhere
+# else the layer does what you would do. What the GPU's kernel gains was not measured for this lesson.
 #
 # ## Two codes in a byte
 #
@@ -767,7 +801,7 @@ figures.show(
 # - `torch.round` takes the even neighbour of a half, which is what is asked for.
 # - Leave `weight` as it was, and stay on its device. The package's own code refuses NaN and infinity; yours may.
 
-# %% tags=["exercise"] symbol="llama_mini.weights.quantization:quantize_int8"
+# %% tags=["exercise"] symbol="llama_mini.weights.quantization:quantize_int8" part="The mathematics"
 
 # %% [markdown] tags=["exercise-text"]
 # ## int8: and back
@@ -777,7 +811,7 @@ figures.show(
 # - `codes` is `(out, in)` int8, `scale` is `(out, 1)`. The result is `(out, in)`, in the dtype of `scale` and on
 #   the device of `codes`.
 
-# %% tags=["exercise"] symbol="llama_mini.weights.quantization:dequantize_int8"
+# %% tags=["exercise"] symbol="llama_mini.weights.quantization:dequantize_int8" part="The naive code"
 
 # %% [markdown] tags=["exercise-text"]
 # ## A linear layer in int8
@@ -794,7 +828,7 @@ figures.show(
 # - The grader sees numbers, not the order in which you made them: scaling the weight first, in float32, gives the
 #   same ones, and passes. But then you have made a second weight, as large as the one you wanted to be rid of.
 
-# %% tags=["exercise"] symbol="llama_mini.weights.quantization:int8_linear"
+# %% tags=["exercise"] symbol="llama_mini.weights.quantization:int8_linear" part="Multiplying with codes"
 
 # %% [markdown] tags=["exercise-text"]
 # ## int4: to codes
@@ -812,7 +846,7 @@ figures.show(
 # - Leave `weight` as it was, and stay on its device. The package's own code refuses a `group_size` that does not
 #   divide the columns, NaN and infinity; yours may.
 
-# %% tags=["exercise"] symbol="llama_mini.weights.quantization:quantize_int4"
+# %% tags=["exercise"] symbol="llama_mini.weights.quantization:quantize_int4" part="Groups"
 
 # %% [markdown] tags=["exercise-text"]
 # ## int4: and back
@@ -822,7 +856,7 @@ figures.show(
 # - `codes` is `(out, in)` uint8, `scale` and `zero` are `(out, groups)`; all groups are equally large. The result is
 #   `(out, in)`, in the dtype of `scale` and on the device of `codes`.
 
-# %% tags=["exercise"] symbol="llama_mini.weights.quantization:dequantize_int4"
+# %% tags=["exercise"] symbol="llama_mini.weights.quantization:dequantize_int4" part="Groups"
 
 # %% [markdown] tags=["exercise-text"]
 # ## Two codes to a byte
@@ -834,7 +868,7 @@ figures.show(
 # - 10 and 3 become 0xA3, which is 163.
 # - The package's own code refuses an odd `n`; yours may.
 
-# %% tags=["exercise"] symbol="llama_mini.weights.quantization:pack_int4"
+# %% tags=["exercise"] symbol="llama_mini.weights.quantization:pack_int4" part="Two codes in a byte"
 
 # %% [markdown] tags=["exercise-text"]
 # ## And out of it
@@ -847,4 +881,11 @@ figures.show(
 #
 # Once all seven have passed, `load(..., precision="int4")` quantises with your code, and `progress()` says so.
 
-# %% tags=["exercise"] symbol="llama_mini.weights.quantization:unpack_int4"
+# %% tags=["exercise"] symbol="llama_mini.weights.quantization:unpack_int4" part="Two codes in a byte"
+
+# %% [markdown]
+# ## What comes next
+#
+# First the exercises above. This is the last lesson that there is; 16 to 18, on evaluation, fine-tuning and
+# looking inside, are still to come. `progress()` says which exercises are left. If you have not trained a model
+# of your own yet, [13 · Capstone](13_capstone.ipynb) does it in minutes.
