@@ -1,9 +1,11 @@
 """What every committed notebook must be before anyone runs it."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import unquote
 
 import nbformat
 import pytest
@@ -87,3 +89,48 @@ def test_pictures_in_the_text_have_a_text_alternative(path):
         if cell.cell_type == "markdown":
             assert "![](" not in cell.source
             assert "<img" not in cell.source or "alt=" in cell.source
+
+
+def headings(path: Path) -> list[str]:
+    """The anchors of a notebook's headings, as JupyterLab makes them."""
+    return [
+        line.lstrip("#").strip().replace(" ", "-")
+        for cell in read(path).cells
+        if cell.cell_type == "markdown"
+        for line in cell.source.splitlines()
+        if re.match(r"#{1,6} ", line)
+    ]
+
+
+def links(source: str, folder: Path) -> list[tuple[Path, str]]:
+    """The notebooks that a cell links to, and the anchors in them, from a folder that it lies in."""
+    found = re.findall(r"\]\(([^)\s#]+\.ipynb)(?:#([^)\s]+))?\)", source)
+    return [((folder / file).resolve(), unquote(anchor)) for file, anchor in found]
+
+
+@pytest.mark.parametrize("folder", ["my_llama_mini/exercises", "solutions"])
+def test_every_exercise_leads_back_to_its_part_of_the_lesson(folder):
+    kind = Path(folder).name
+    for path in sorted((ROOT / kind).glob("*.ipynb")):
+        sections = [
+            cell.source
+            for cell in read(path).cells
+            if cell.cell_type == "markdown" and cell.source.startswith("## ")
+        ]
+        assert sections
+        for section in sections:
+            (back,) = (link for link in links(section, ROOT / folder) if link[1])
+            assert back[0] == ROOT / "notebooks" / path.name, section
+            assert back[1] in headings(back[0]), section
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in NOTEBOOKS if p.parent.name == "notebooks"], ids=lambda p: p.stem
+)
+def test_every_lesson_ends_with_what_comes_next(path):
+    last = read(path).cells[-1].source
+    assert last.startswith("## What comes next\n")
+    following = [target for target, _ in links(last, path.parent)]
+    assert following
+    for target in following:
+        assert target.is_file() and target != path
