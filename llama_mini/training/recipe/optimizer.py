@@ -1,12 +1,13 @@
 """AdamW as LLaMA used it: the matrices decay, the norms do not."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from llama_mini import slots
+from llama_mini.training.recipe import clipping
 
 
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
@@ -61,6 +62,11 @@ class AdamW(torch.optim.AdamW):
     They do where no learner's code fills that slot. Moments are kept as torch keeps them, so that a
     run may change sides: the state of one is the state of the other.
     """
+
+    def clip(self, parameters: Iterable[nn.Parameter], max_norm: float) -> float:
+        """Shorten the whole gradient of the parameters to at most max_norm → its norm before."""
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        return float(clipping.clip_gradients(gradients, max_norm))
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:

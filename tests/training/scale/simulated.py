@@ -7,21 +7,39 @@ from typing import Any
 
 from torch import Tensor
 
+from llama_mini.training.scale.processes import Ranks
 
-def on_every_rank(world_size: int, work: Callable[[int, Callable[[Tensor], None]], Any]) -> list:
-    """What work(rank, all_reduce) returns for each rank, all running at once."""
-    barrier = threading.Barrier(world_size, timeout=60)
+
+class ThreadRanks(Ranks):
+    """One of several threads that exchange tensors through a list."""
+
+    def __init__(self, rank: int, held: list[Tensor | None], barrier: threading.Barrier) -> None:
+        self.rank, self.world_size = rank, len(held)
+        self._held, self._barrier = held, barrier
+
+    def all_reduce(self, tensor: Tensor) -> None:
+        everyone = self.all_gather(tensor)
+        tensor.copy_(sum(everyone[1:], everyone[0]))
+
+    def all_gather(self, tensor: Tensor) -> list[Tensor]:
+        self._held[self.rank] = tensor.detach().clone()
+        self._barrier.wait()
+        everyone = [other.clone() for other in self._held]
+        self._barrier.wait()
+        return everyone
+
+
+def on_every_rank(world_size: int, work: Callable[[Ranks], Any]) -> list:
+    """What work(ranks) returns for each rank, all running at once."""
     held: list[Tensor | None] = [None] * world_size
+    barrier = threading.Barrier(world_size, timeout=60)
 
-    def all_reduce_of(rank: int) -> Callable[[Tensor], None]:
-        def all_reduce(tensor: Tensor) -> None:
-            held[rank] = tensor.clone()
-            barrier.wait()
-            total = sum(held[1:], held[0])
-            barrier.wait()
-            tensor.copy_(total)
-
-        return all_reduce
+    def begin(rank: int) -> Any:
+        try:
+            return work(ThreadRanks(rank, held, barrier))
+        except BaseException:
+            barrier.abort()  # nobody is to wait for one that failed
+            raise
 
     with ThreadPoolExecutor(world_size) as pool:
-        return list(pool.map(lambda rank: work(rank, all_reduce_of(rank)), range(world_size)))
+        return list(pool.map(begin, range(world_size)))

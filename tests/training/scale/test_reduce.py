@@ -29,9 +29,9 @@ def test_the_mean_over_ranks_is_the_gradient_of_the_whole_batch(world_size):
     model, tokens = Transformer(CONFIG), torch.randint(40, (8, 12))
     models = [copy.deepcopy(model) for _ in range(world_size)]
 
-    def work(rank, all_reduce):
-        backward(models[rank], tokens.chunk(world_size)[rank])
-        reduce.average_gradients(models[rank].parameters(), all_reduce, world_size)
+    def work(ranks):
+        backward(models[ranks.rank], tokens.chunk(world_size)[ranks.rank])
+        reduce.average_gradients(models[ranks.rank].parameters(), ranks.all_reduce, world_size)
 
     on_every_rank(world_size, work)
     backward(model, tokens)
@@ -44,11 +44,11 @@ def test_the_mean_over_ranks_is_the_gradient_of_the_whole_batch(world_size):
 
 
 def test_a_parameter_that_one_rank_did_not_reach_takes_part_with_zeros():
-    def work(rank, all_reduce):
+    def work(ranks):
         used, frozen = nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(2), requires_grad=False)
-        if rank == 0:
+        if ranks.rank == 0:
             (3 * used).sum().backward()
-        reduce.average_gradients([used, frozen], all_reduce, 2)
+        reduce.average_gradients([used, frozen], ranks.all_reduce, 2)
         return used.grad.tolist(), frozen.grad
 
     assert on_every_rank(2, work) == [([1.5, 1.5], None)] * 2
@@ -62,13 +62,20 @@ def test_the_gradient_stays_the_same_tensor():
     assert before.tolist() == [1.0, 2.0, 3.0]
 
 
+def norms(pieces):
+    """What two ranks find, each with one piece."""
+    return on_every_rank(
+        2, lambda ranks: reduce.global_norm([pieces[ranks.rank]], ranks.all_reduce)
+    )
+
+
 @pytest.mark.parametrize("world_size", [1, 2, 3])
 def test_the_norm_of_pieces_is_torchs_norm_of_the_whole(world_size):
     gradient = [torch.randn(7, 5), torch.randn(11), torch.randn(2, 3, 4)]
 
-    def work(rank, all_reduce):
-        pieces = [tensor.flatten().tensor_split(world_size)[rank] for tensor in gradient]
-        return reduce.global_norm(pieces, all_reduce)
+    def work(ranks):
+        pieces = [tensor.flatten().tensor_split(world_size)[ranks.rank] for tensor in gradient]
+        return reduce.global_norm(pieces, ranks.all_reduce)
 
     found = on_every_rank(world_size, work)
     expected = torch.nn.utils.get_total_norm(gradient).item()
@@ -78,14 +85,13 @@ def test_the_norm_of_pieces_is_torchs_norm_of_the_whole(world_size):
 
 def test_a_rank_with_an_empty_piece_still_takes_part():
     pieces = [torch.tensor([3.0, 4.0]), torch.empty(0)]
-    assert on_every_rank(2, lambda r, add: reduce.global_norm([pieces[r]], add)) == [5.0, 5.0]
+    assert norms(pieces) == [5.0, 5.0]
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_one_bad_number_anywhere_is_seen_everywhere(bad):
     pieces = [torch.ones(3), torch.tensor([1.0, bad])]
-    found = on_every_rank(2, lambda r, add: reduce.global_norm([pieces[r]], add))
-    assert not any(map(math.isfinite, found))
+    assert not any(map(math.isfinite, norms(pieces)))
 
 
 def test_half_precision_is_squared_in_float32():
