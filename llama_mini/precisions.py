@@ -8,8 +8,6 @@ UNQUANTIZED = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.floa
 QUANTIZED = ("int8", "int4")
 # What `load` takes. With int8 and int4 the dtype is that of what stays a number: embeddings, norms.
 PRECISIONS = {**UNQUANTIZED, **dict.fromkeys(QUANTIZED, torch.bfloat16)}
-# What matrix products run in during training, the weights being float32.
-TRAINED_IN = {name: UNQUANTIZED[name] for name in ("fp32", "bf16")}
 
 
 def dtype_of(precision: str) -> torch.dtype:
@@ -46,20 +44,20 @@ def has_fast_bfloat16(device: torch.device) -> bool:
 
 
 def choose(precision: str, device: torch.device) -> torch.dtype:
-    """The dtype of the matrix products: "fp32", "bf16", or "auto", which asks the device.
+    """The dtype of the matrix products: "fp32", "bf16", "fp16", or "auto", which asks the device.
 
     Raises ValueError for any other word.
     """
     if precision == "auto":
         return torch.bfloat16 if has_fast_bfloat16(device) else torch.float32
-    if precision not in TRAINED_IN:
-        raise ValueError(f"precision must be auto, {' or '.join(TRAINED_IN)}; got {precision!r}.")
-    return TRAINED_IN[precision]
+    if precision not in UNQUANTIZED:
+        raise ValueError(f"precision must be auto, {', '.join(UNQUANTIZED)}; got {precision!r}.")
+    return UNQUANTIZED[precision]
 
 
 def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[None]:
     """Run matrix products in `dtype` inside the block; weights and sums stay in float32.
 
-    bfloat16 has float32's range of exponents, so no loss scaling is needed.
+    bfloat16 has float32's range of exponents, so no loss scaling is needed; float16 needs it.
     """
     return torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32)

@@ -37,12 +37,25 @@ def train(
         ),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Of the weights and the batches.")] = None,
-    precision: Annotated[str | None, typer.Option(help="auto, fp32 or bf16.")] = None,
+    precision: Annotated[str | None, typer.Option(help="auto, fp32, bf16 or fp16.")] = None,
+    shard_optimizer: Annotated[
+        bool | None,
+        typer.Option(
+            "--shard-optimizer/--no-shard-optimizer",
+            help="Under torchrun: only a piece of AdamW's moments in each process.",
+        ),
+    ] = None,
+    peak_tflops: Annotated[
+        float | None, typer.Option(help="What the device could do, to report the share of it.")
+    ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
     overlay: Annotated[bool, typer.Option(help="Run on your passed components.")] = True,
 ) -> None:
-    """Train a model on the mix, with your own code where you have passed the exercises."""
+    """Train a model on the mix, with your own code where you have passed the exercises.
+
+    In several processes at once: torchrun --nproc-per-node 2 -m -- llama_mini train …
+    """
     options = {name: value for name, value in locals().items() if value is not None}
     settings = {
         k: v for k, v in options.items() if k not in ("resume", "overlay", "with_todays_code")
@@ -51,29 +64,44 @@ def train(
         use_overlay(overlay)
         from llama_mini.training import Trainer, TrainSettings, summarize
         from llama_mini.training.run.progress import train_with_bar
+        from llama_mini.training.run.resolve import device_named
+        from llama_mini.training.scale.processes import started
 
         if steps is not None and minutes is not None:
             raise ValueError("Say --steps or --minutes, not both: one fixes the other.")
-        trainer = (
-            Trainer.resume(settings.pop("run", None), with_todays_code=with_todays_code, **settings)
-            if resume
-            else Trainer(TrainSettings(**settings))
-        )
-        name = trainer.run.name
-        typer.echo(f"Run {name} in {trainer.run.folder}")
-        typer.echo(f"The mix was made on {trainer.whose_mix()}.")
-        if trainer.step:
-            typer.echo(f"The model was made so far on {trainer.whose_code()}.")
-        try:
-            train_with_bar(trainer)
-            summary = summarize(trainer)
-        except KeyboardInterrupt:
-            typer.echo(
-                f"\nStopped after {trainer.step} updates; they are saved. "
-                f"Continue with: llama-mini train --resume --run {name}"
+        with started(device_named(device or "auto")) as ranks:
+            trainer = (
+                Trainer.resume(
+                    settings.pop("run", None),
+                    with_todays_code=with_todays_code,
+                    ranks=ranks,
+                    **settings,
+                )
+                if resume
+                else Trainer(TrainSettings(**settings), ranks)
             )
-            raise typer.Exit(130) from None
-        typer.echo(f'\n{summary}\n\nNext: llama-mini generate --run {name} "Once upon a time"')
+            name = trainer.run.name
+            say = typer.echo if ranks.is_first else _nothing
+            say(f"Run {name} in {trainer.run.folder}")
+            say(f"The mix was made on {trainer.whose_mix()}.")
+            if trainer.step:
+                say(f"The model was made so far on {trainer.whose_code()}.")
+            try:
+                train_with_bar(trainer)
+                summary = summarize(trainer) if ranks.is_first else None
+            except KeyboardInterrupt:
+                saved = trainer.saved_step
+                kept = "they" if saved == trainer.step else f"the first {saved}"
+                say(
+                    f"\nStopped after {trainer.step} updates; {kept} are saved. "
+                    f"Continue with: llama-mini train --resume --run {name}"
+                )
+                raise typer.Exit(130) from None
+            say(f'\n{summary}\n\nNext: llama-mini generate --run {name} "Once upon a time"')
+
+
+def _nothing(text: str) -> None:
+    """What the other processes say, where the first one speaks for all."""
 
 
 def generate(

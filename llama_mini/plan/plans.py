@@ -124,16 +124,16 @@ def plan_training(
 ) -> Plan:
     """What it takes to train all parameters with AdamW on batches of `batch` × `context` tokens.
 
-    precision: of the matrix products, fp32 or bf16; weights, gradients and the optimizer's two
-    moments are float32, 4 bytes each, together 16 bytes a parameter. Nothing is checkpointed, so
-    every block keeps what its backward pass needs. Raises ValueError if the numbers do not fit the
-    model, or for a precision that is not trained in.
+    precision: of the matrix products, fp32, bf16 or fp16; weights, gradients and the optimizer's
+    two moments are float32, 4 bytes each, together 16 bytes a parameter. Nothing is checkpointed,
+    so every block keeps what its backward pass needs. Raises ValueError if the numbers do not fit
+    the model, or for a precision that is not trained in.
     """
     context = config.max_seq_len if context is None else context
     _demand_lengths(config, batch, context, context)
-    if precision not in precisions.TRAINED_IN:
+    if precision not in precisions.UNQUANTIZED:
         raise ValueError(
-            f"Training is planned in {' or '.join(precisions.TRAINED_IN)}; got {precision!r}."
+            f"Training is planned in {', '.join(precisions.UNQUANTIZED)}; got {precision!r}."
         )
     whole = planning.weight_bytes(config, 32)
     activations = rehearsal.training_bytes(config, precision, batch, context)

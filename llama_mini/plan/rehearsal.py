@@ -128,7 +128,7 @@ def _decoding_bytes(
 def _training_bytes(
     config: ModelConfig, precision: str, batch: int, seq: int, components: tuple[Any, ...]
 ) -> int:
-    dtype = precisions.TRAINED_IN[precision]
+    dtype = precisions.UNQUANTIZED[precision]
     with _without_memory():
         model = _model(config, "fp32")
         for parameter in model.parameters():

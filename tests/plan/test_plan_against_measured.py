@@ -98,7 +98,7 @@ def test_training_takes_what_was_planned(config, batch, seq, precision):
     def two_steps(built):
         model, optimizer = built
         for _ in range(2):  # the moments are made by the first
-            with precisions.autocast(tokens.device, precisions.TRAINED_IN[precision]):
+            with precisions.autocast(tokens.device, precisions.UNQUANTIZED[precision]):
                 loss = next_token_loss(model(tokens), tokens)
             loss.backward()
             optimizer.step()

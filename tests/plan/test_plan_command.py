@@ -55,7 +55,7 @@ def test_a_folder_is_planned_from_its_headers(tmp_path, monkeypatch):
         (["30B", "--device", "H100", "--devices", "8"], "52 query heads do not divide"),
         (
             ["7B", "--device", "H100", "--training", "--precision", "int4"],
-            "planned in fp32 or bf16",
+            "planned in fp32, bf16, fp16",
         ),
         (["7B", "--device", "H100", "--training", "--devices", "2"], "planned for one device"),
     ],

@@ -108,7 +108,7 @@ def test_what_makes_no_sense_is_refused_by_name(options, words):
 def test_a_precision_that_does_not_exist_or_does_not_train_is_refused():
     with pytest.raises(ValueError, match="precision must be fp32, bf16, fp16, int8, int4; got 'i"):
         plan_decoding(SMALL, "int3")
-    with pytest.raises(ValueError, match="planned in fp32 or bf16; got 'int8'"):
+    with pytest.raises(ValueError, match="planned in fp32, bf16, fp16; got 'int8'"):
         plan_training(SMALL, "int8")
 
 

@@ -27,6 +27,7 @@ class Checkpoint:
     of TrainSettings and ModelConfig. code: the learner's code that the last update ran, as
     `slots.fingerprint` gives it. code_changes: where that changed, as `code.change` makes them.
     look_seconds: what a quick look at the validation split takes, 0 if that is not known yet.
+    loss_scale: the fields of float16's `LossScale`, of the next update; empty without one.
     """
 
     model: dict[str, Tensor]
@@ -42,6 +43,7 @@ class Checkpoint:
     code: dict[str, str] = field(default_factory=dict)
     code_changes: list[dict[str, Any]] = field(default_factory=list)
     look_seconds: float = 0.0
+    loss_scale: dict[str, float] = field(default_factory=dict)
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:

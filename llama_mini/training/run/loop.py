@@ -1,15 +1,17 @@
 """The training loop: read a batch, measure the loss, follow the gradient, note what happened."""
 
 import math
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import torch
 
-from llama_mini import files, precisions
+from llama_mini import files, paths, precisions
 from llama_mini import model as architecture
 from llama_mini.config import ModelConfig
 from llama_mini.data import shards
@@ -27,6 +29,9 @@ from llama_mini.training.run.pace import Pace
 from llama_mini.training.run.settings import TrainSettings
 from llama_mini.training.run.validation import Validation
 from llama_mini.training.run.windows import Batches
+from llama_mini.training.scale.loss_scale import LossScale
+from llama_mini.training.scale.processes import Ranks
+from llama_mini.training.scale.sharded_adamw import ShardedAdamW
 
 
 @dataclass(frozen=True)
@@ -60,34 +65,49 @@ class Update:
 class Trainer:
     """A run in progress, update by update; whatever ends it early leaves a checkpoint to resume.
 
-    `for update in Trainer(settings).steps(): ...` trains and lets you look: `model`, `tokenizer`
-    and `step` are there at every moment. A new run gets a new folder; `Trainer.resume` continues
-    one. Raises FileNotFoundError without a built mix, KeyError for an unknown config,
-    FileExistsError if the run's name is taken, ValueError if the settings do not fit together.
+    `for update in Trainer(settings).steps(): ...` trains and lets you look: `model`, `tokenizer`,
+    `step` and `saved_step`, that of the last checkpoint, are there at every moment. A new run gets
+    a new folder; `Trainer.resume` continues one. ranks: the processes that train it together, all
+    with the same settings; None is this one alone. The first of them writes and decides. Raises
+    FileNotFoundError without a built mix, KeyError for an unknown config, FileExistsError if the
+    run's name is taken, ValueError if the settings do not fit together.
     """
 
-    def __init__(self, settings: TrainSettings) -> None:
+    def __init__(self, settings: TrainSettings, ranks: Ranks | None = None) -> None:
+        self.ranks = ranks or Ranks()
         settings = resolve.resolve(settings)
+        self.ranks.wait()  # until all have found the same free name
         self._open_data(settings)
         self._build(settings, resolve.model_config(settings, self.train_tokens.vocab_size))
-        self._saved_step = 0
-        self.run = folder.create(settings.run, self._checkpoint(), self.tokenizer.path)
+        self.saved_step = 0
+        if self.ranks.is_first:
+            self.run = folder.create(settings.run, self._checkpoint(), self.tokenizer.path)
+        else:
+            self.run = folder.Run(paths.runs_dir() / settings.run)
 
     @classmethod
     def resume(
-        cls, run: str | None = None, *, with_todays_code: bool = False, **given: Any
+        cls,
+        run: str | None = None,
+        *,
+        with_todays_code: bool = False,
+        ranks: Ranks | None = None,
+        **given: Any,
     ) -> "Trainer":
         """Continue a run, the newest if none is named, exactly where its last checkpoint is.
 
         with_todays_code: go on although other code runs now than it was trained on, and let the run
         remember it; ValueError otherwise names what differs.
+        ranks: as for a new run; their number may have changed.
         given: settings the caller insists on; ValueError names those that the run was not made
         with, because half a run with each would be neither. `data` may point to another copy of
         the same mix. Raises FileNotFoundError if there is no such run.
         """
         trainer = cls.__new__(cls)
+        trainer.ranks = ranks or Ranks()
         trainer.run = folder.find(run)
-        files.remove_partial_files(trainer.run.folder)
+        if trainer.ranks.is_first:
+            files.remove_partial_files(trainer.run.folder)
         saved = checkpoint.load(trainer.run.last)
         settings = TrainSettings.from_dict(saved.settings)
         resolve.refuse_other_settings(trainer.run.name, settings, given)
@@ -123,11 +143,13 @@ class Trainer:
 
         Stop whenever you like, with `break`, Ctrl-C or the kernel's stop button: the last whole
         update is saved. Raises FloatingPointError if the loss, the gradient or the weights are no
-        longer numbers, and says which checkpoint still is.
+        longer numbers, and says which checkpoint still is. Where several processes keep the
+        optimizer in pieces, a stop leaves the checkpoint of the last look.
         """
         spoiled = False
         try:
-            with MetricsLog(self.run.metrics_file, after_step=self.step) as log:
+            path = self.run.metrics_file if self.ranks.is_first else Path(os.devnull)
+            with MetricsLog(path, after_step=self.step) as log:
                 while not self.finished:
                     with interrupt.held_back():
                         update = self._advance(log)
@@ -136,16 +158,19 @@ class Trainer:
             spoiled = not self._save_if_finite()
             raise FloatingPointError(self._what_is_left(error)) from None
         finally:
-            if self.step > self._saved_step and not spoiled:
+            # A stop may find the processes at different updates, and each has a piece to give.
+            in_pieces = self.settings.shard_optimizer and self.ranks.world_size > 1
+            if self.step > self.saved_step and not spoiled and not in_pieces:
                 self.save()
 
     def save(self) -> None:
         """Write the state to the run's `last.pt`, whole or not at all.
 
-        Raises FloatingPointError if a number in it is none: the checkpoint before stays then.
+        Every process has to ask for it, and the first one writes. Raises FloatingPointError if a
+        number in it is none: the checkpoint before stays then.
         """
-        checkpoint.save(self.run.last, self._checkpoint())
-        self._saved_step = self.step
+        self._write(self.run.last)
+        self.saved_step = self.step
 
     def validation_loss(self) -> float:
         """Nats per token over the whole validation split."""
@@ -175,7 +200,7 @@ class Trainer:
 
         validation_loss = None
         if self._time_to_look():
-            validation_loss = self.quick_validation.model_loss(self.model, self.dtype)
+            validation_loss = self._quick_look()
             self._look_seconds = time.perf_counter() - updated
         looked = time.perf_counter()
         self.seconds += looked - started
@@ -202,6 +227,12 @@ class Trainer:
             self._fix_the_end()
         return update
 
+    def _quick_look(self) -> float:
+        """The first process's validation loss on the quick sample, while the others wait."""
+        if not self.ranks.is_first:
+            return self.ranks.from_first(0.0)
+        return self.ranks.from_first(self.quick_validation.model_loss(self.model, self.dtype))
+
     def _update(self, lr: float) -> tuple[float, float]:
         """Change the weights once; the loss before the change, and the gradient's norm."""
         settings = self.settings
@@ -225,7 +256,7 @@ class Trainer:
 
     def _save_if_finite(self) -> bool:
         try:
-            if self.step > self._saved_step:
+            if self.step > self.saved_step:
                 self.save()
         except NotFiniteError:
             return False
@@ -234,7 +265,7 @@ class Trainer:
     def _what_is_left(self, error: NotFiniteError) -> str:
         return (
             f"The {error}. {self.run.last} holds the weights after "
-            f"update {self._saved_step}, all of them numbers. Start again with a lower --lr than "
+            f"update {self.saved_step}, all of them numbers. Start again with a lower --lr than "
             f"{self.settings.lr:g}, or with --precision fp32."
         )
 
@@ -258,17 +289,23 @@ class Trainer:
         """Write the checkpoint, and a second one if this is the best so far."""
         if validation_loss < self.best_loss:
             self.best_loss = validation_loss
-            checkpoint.save(self.run.best, self._checkpoint())
+            self._write(self.run.best)
         self.save()
+
+    def _write(self, path: Path) -> None:
+        state = self._checkpoint()  # of which every process may hold a piece
+        if self.ranks.is_first:
+            checkpoint.save(path, state)
 
     def _fix_the_end(self) -> None:
         """Once the pace is known, choose the last update, so that the schedule ends on time."""
         budget = 60 * self.settings.minutes
-        if not self._pace.known(budget):
+        if not self.ranks.from_first(self._pace.known(budget)):
             return
         last_look = self._look_seconds * self.validation.n_tokens / self.quick_validation.n_tokens
         looks = self.settings.evaluations * self._look_seconds + last_look
-        self.total_steps = self.step + self._pace.updates_in(budget - self.seconds - looks)
+        left = self._pace.updates_in(budget - self.seconds - looks)
+        self.total_steps = self.step + int(self.ranks.from_first(left))
 
     def _open_data(self, settings: TrainSettings) -> None:
         self.data_folder = settings.data or shards.default_folder()
@@ -284,13 +321,26 @@ class Trainer:
         torch.set_num_threads(settings.threads or torch.get_num_threads())
         torch.manual_seed(settings.seed)
         self.model = architecture.Transformer(config).to(self.device)
-        self.optimizer = optimizer.adamw(
+        adamw = optimizer.adamw(
             self.model, settings.lr, (settings.beta1, settings.beta2), settings.weight_decay
         )
+        self.optimizer = ShardedAdamW(adamw, self.ranks) if settings.shard_optimizer else adamw
         self._step = Step(
-            self.model, self.optimizer, settings.clip_norm, Forward(self.model, self.dtype)
+            self.model,
+            self.optimizer,
+            settings.clip_norm,
+            Forward(self.model, self.dtype),
+            self.ranks,
+            LossScale() if self.dtype == torch.float16 else None,
         )
-        self.batches = Batches(self.train_tokens, settings.batch_size, seq_len, settings.seed)
+        self.batches = Batches(
+            self.train_tokens,
+            settings.batch_size,
+            seq_len,
+            settings.seed,
+            self.ranks.rank,
+            self.ranks.world_size,
+        )
         self.validation, self.quick_validation = (
             Validation(self.validation_tokens, seq_len, most, settings.document_mask)
             for most in (None, settings.quick_windows)
@@ -317,6 +367,7 @@ class Trainer:
             code=self.code,
             code_changes=self.code_changes,
             look_seconds=self._look_seconds,
+            loss_scale=vars(self._step.loss_scale).copy() if self._step.loss_scale else {},
         )
 
     def _restore(self, saved: Checkpoint) -> None:
@@ -327,7 +378,9 @@ class Trainer:
         self.best_loss = saved.best_loss
         self.code, self.code_changes = saved.code, saved.code_changes
         self._look_seconds = saved.look_seconds
-        self._saved_step = saved.step
+        if saved.loss_scale:
+            self._step.loss_scale = LossScale(**saved.loss_scale)
+        self.saved_step = saved.step
 
 
 def train(settings: TrainSettings, on_update: Callable[[Update], None] | None = None) -> Trainer:

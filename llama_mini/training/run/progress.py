@@ -13,6 +13,7 @@ def train_with_bar(trainer: Trainer) -> None:
         desc=trainer.run.name,
         unit="step",
         dynamic_ncols=True,
+        disable=not trainer.ranks.is_first,
     )
     with bar:
         shown: dict[str, str] = {}

@@ -22,14 +22,14 @@ def resolve(settings: TrainSettings) -> TrainSettings:
             f"seq_len {settings.seq_len} is more than the {context} positions of config "
             f"{settings.config!r}. Lower --seq-len, or choose another config."
         )
-    device = _device(settings.device)
+    device = device_named(settings.device)
     dtype = precisions.choose(settings.precision, device)
     return replace(
         settings,
         run=settings.run or folder.free_name(settings.config),
         seq_len=settings.seq_len or context,
         device=str(device),
-        precision=next(name for name, known in precisions.TRAINED_IN.items() if known == dtype),
+        precision=next(name for name, known in precisions.UNQUANTIZED.items() if known == dtype),
         threads=settings.threads or torch.get_num_threads(),
     )
 
@@ -65,7 +65,11 @@ def refuse_other_data(run: str, made_with: str, found: str, folder: object) -> N
         )
 
 
-def _device(name: str) -> torch.device:
+def device_named(name: str) -> torch.device:
+    """The device of a setting, "auto" being CUDA if there is one, else the CPU.
+
+    Raises ValueError if this machine has none such.
+    """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     there = {"cpu": True, "cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}

@@ -24,6 +24,11 @@ class TrainSettings:
     weight_decay applies to matrices alone. clip_norm: the largest global gradient norm.
     evaluations: times the validation loss is taken and a checkpoint written; quick_windows: how
         many sequences such a quick look reads. The last word is over the whole validation split.
+    precision: of the matrix products; "auto" is bf16 where the device is fast at it, else fp32.
+        fp16 scales the loss, and leaves out an update whose gradient overflows.
+    shard_optimizer: where several processes train, keep in each only its piece of AdamW's moments.
+    peak_tflops: 10¹² operations a second that one device could do at most, for the share of it that
+        the report names; None is what is known of the device.
     device: "auto" is CUDA if there is one, else the CPU. threads: CPU threads; None leaves them.
 
     Raises ValueError if a number cannot be meant.
@@ -51,6 +56,8 @@ class TrainSettings:
     threads: int | None = None
     micro_batches: int = 1
     document_mask: bool = False
+    shard_optimizer: bool = False
+    peak_tflops: float | None = None
 
     def __post_init__(self) -> None:
         counts = ("batch_size", "micro_batches", "warmup_steps", "evaluations", "quick_windows")
@@ -66,8 +73,11 @@ class TrainSettings:
                 f"micro_batches {self.micro_batches} is more than the {self.batch_size} sequences "
                 "of an update. Lower --micro-batches, or raise --batch-size."
             )
-        if not isinstance(self.document_mask, bool):
-            raise ValueError(f"document_mask is True or False; got {self.document_mask!r}.")
+        for name in ("document_mask", "shard_optimizer"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name} is True or False; got {getattr(self, name)!r}.")
+        if self.peak_tflops is not None and not self.peak_tflops > 0:
+            raise ValueError(f"peak_tflops must be above 0; got {self.peak_tflops!r}.")
         for name in ("minutes", "lr", "clip_norm"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above 0; got {getattr(self, name)!r}.")
@@ -76,7 +86,7 @@ class TrainSettings:
                 raise ValueError(f"{name} must be from 0 to 1; got {getattr(self, name)!r}.")
         if not isinstance(self.seed, int) or self.seed < 0:
             raise ValueError(f"seed must be a whole number of at least 0; got {self.seed!r}.")
-        if self.precision not in (known := ("auto", *precisions.TRAINED_IN)):
+        if self.precision not in (known := ("auto", *precisions.UNQUANTIZED)):
             raise ValueError(
                 f"precision must be one of {', '.join(known)}; got {self.precision!r}."
             )

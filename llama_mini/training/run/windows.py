@@ -11,6 +11,7 @@ from llama_mini.data.mixing import packing
 from llama_mini.data.tokens import Tokens
 from llama_mini.training.recipe import batches
 from llama_mini.training.run.forward import MaskedWindows
+from llama_mini.training.scale import ranks
 
 
 class DocumentTokens(Tokens, Protocol):
@@ -26,11 +27,20 @@ class Batches:
     and a resumed run sees what an uninterrupted one would have seen. Every pass over the data
     also cuts at another offset, so that a window never ends at the same token twice in a row.
 
-    tokens: the split. batch_size: windows in an update. seq_len: tokens in a window.
-    Raises ValueError if the split is shorter than one window.
+    tokens: the split. batch_size: windows in an update. seq_len: tokens in a window. rank,
+    world_size: which process reads, of how many that share each update's windows.
+    Raises ValueError if the split is shorter than one window, or the windows cannot be shared.
     """
 
-    def __init__(self, tokens: Tokens, batch_size: int, seq_len: int, seed: int) -> None:
+    def __init__(
+        self,
+        tokens: Tokens,
+        batch_size: int,
+        seq_len: int,
+        seed: int,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
         # A window needs one token more than it has inputs, and an offset moves it by < seq_len.
         self.n_windows = (len(tokens) - seq_len) // seq_len
         if self.n_windows < 1:
@@ -40,28 +50,39 @@ class Batches:
             )
         self._tokens, self._seed = tokens, seed
         self.batch_size, self.seq_len = batch_size, seq_len
+        self._rank, self._world_size = rank, world_size
+        self._numbers(0)  # raises here, not in the first update
         self._dealt: tuple[int, np.ndarray] | None = None
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
-        """Inputs and targets of update `step`, each (batch, seq) int64; targets are one ahead."""
+        """This process's inputs and targets of update `step`, each (batch, seq) int64.
+
+        Targets are one ahead.
+        """
         return read_windows(self._tokens, self.starts(step), self.seq_len)
 
     def starts(self, step: int) -> list[int]:
-        """The first token of each window of update `step`, in reading order."""
-        first = step * self.batch_size
-        return [self._start(number) for number in range(first, first + self.batch_size)]
+        """The first token of each window that this process reads in update `step`, in order."""
+        return [self._start(number) for number in self._numbers(step)]
 
     def micro_batches(
         self, step: int, pieces: int = 1, document_mask: bool = False
     ) -> list[tuple[Tensor | MaskedWindows, Tensor]]:
-        """The same windows in so many pieces, as even as they go, as (inputs, targets)."""
+        """The same windows in so many pieces, as even as they go, as (inputs, targets).
+
+        No piece is empty: there are at most as many as windows.
+        """
         inputs, targets = self.batch(step)
+        pieces = min(pieces, len(inputs))
         starts = np.array_split(self.starts(step), pieces)
         parts = zip(starts, inputs.tensor_split(pieces), targets.tensor_split(pieces), strict=True)
         return [
             (masked(self._tokens, some, tokens) if document_mask else tokens, wanted)
             for some, tokens, wanted in parts
         ]
+
+    def _numbers(self, step: int) -> list[int]:
+        return ranks.windows_of_rank(step, self.batch_size, self._rank, self._world_size)
 
     def _start(self, number: int) -> int:
         epoch, place = divmod(number, self.n_windows)
