@@ -46,8 +46,16 @@ def reading(part: Part, table: SourceTable) -> Stage:
 
 def of_part(part: Part) -> list[Stage]:
     """What only the documents of one part of the table go through, after they are read."""
-    settings = {"c4_pages": {"bad_words": list(part.option("bad_words"))}}
-    return [Stage(name, name, settings.get(name, {})) for name in part.option("stages")]
+    there_are = {
+        "form_lines": Stage("form_lines", "form_lines"),
+        "c4_pages": Stage("c4_pages", "c4_pages", {"bad_words": list(part.option("bad_words"))}),
+    }
+    if unknown := [name for name in part.option("stages") if name not in there_are]:
+        raise ValueError(
+            f"The part of {part.package} for {part.source} names the stages {unknown}; there are "
+            f"{', '.join(there_are)}."
+        )
+    return [there_are[name] for name in part.option("stages")]
 
 
 def of_all(table: SourceTable) -> list[Stage]:
@@ -62,10 +70,20 @@ def of_all(table: SourceTable) -> list[Stage]:
         }
         for source in table.sources
     }
+    grades = []
+    if table.grading:
+        graded = {"sources": crawled, "reference": table.grading.reference}
+        keep = list(table.grading.keep_buckets)
+        at_least = table.grading.min_reference_probability
+        grades = [
+            Stage("perplexity", "perplexity", {**graded, "keep": keep}),
+            Stage("classifier", "classifier", {**graded, "at_least": at_least}),
+        ]
     return [
         Stage("paragraphs", "paragraphs", {"sources": crawled}),
         Stage("rules", "rules", {"rules": rules}),
         Stage("language", "languages", {"languages": languages}),
+        *grades,
         Stage("passages", "passages", {"duplicate_above": 0.5, "related_above": 0.1}),
     ]
 

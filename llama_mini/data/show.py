@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from llama_mini.data.mixing.passes import draw
+from llama_mini.data.chance import draw
 from llama_mini.data.shards import TOKENIZER_FILE, TokenShards, default_folder
 from llama_mini.tokenizer.sentencepiece import Tokenizer
 

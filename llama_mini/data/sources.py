@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from llama_mini.data.files import fingerprint
 from llama_mini.pinned.files import PinnedFile
 
 
@@ -31,6 +30,19 @@ class Source:
     min_words: int = 0
     language: str = ""
     crawled: bool = False
+
+
+@dataclass(frozen=True)
+class Grading:
+    """How crawled pages are graded, and which grades stay.
+
+    reference: the source that they are compared with. keep_buckets: of "head", "middle" and "tail"
+    by perplexity. min_reference_probability: what the classifier must give a page.
+    """
+
+    reference: str
+    keep_buckets: tuple[str, ...]
+    min_reference_probability: float
 
 
 @dataclass(frozen=True)
@@ -66,6 +78,7 @@ class SourceTable:
     sources: tuple[Source, ...]
     files: tuple[PinnedFile, ...]
     parts: tuple[Part, ...]
+    grading: Grading | None = None
 
     def source(self, key: str) -> Source:
         """The source of that key. Raises KeyError with the keys there are."""
@@ -84,19 +97,12 @@ class SourceTable:
         names = [self.file(part.package).licence for part in self.parts if part.source == key]
         return "; ".join(dict.fromkeys(names))
 
-    def fingerprint(self) -> str:
-        """A hash that changes with anything the table says of the mix."""
-        return fingerprint(
-            [vars(source) for source in self.sources],
-            [vars(file) for file in self.files],
-            [vars(part) for part in self.parts],
-        )
-
 
 def load_table(path: Path | None = None) -> SourceTable:
     """Read a table of sources, the course's own by default.
 
-    Raises ValueError if shares do not sum to 100, or a part names an unknown source or package.
+    Raises ValueError if shares do not sum to 100, or a part or the grading names an unknown
+    source or package.
     """
     raw = (
         resources.files("llama_mini.data").joinpath("sources.toml").read_bytes()
@@ -107,21 +113,22 @@ def load_table(path: Path | None = None) -> SourceTable:
     sources = tuple(Source(key=key, **fields) for key, fields in tables["sources"].items())
     files = tuple(PinnedFile(**fields) for fields in tables["files"])
     parts = tuple(_part(fields) for fields in tables["parts"])
-    table = SourceTable(sources, files, parts)
+    grading = Grading(**_tuples(tables["grading"])) if "grading" in tables else None
+    table = SourceTable(sources, files, parts, grading)
     _check(table)
     return table
 
 
 def _part(fields: dict) -> Part:
-    known = {"source", "package", "reader", "include", "exclude"}
-    return Part(
-        source=fields["source"],
-        package=fields["package"],
-        reader=fields["reader"],
-        include=tuple(fields["include"]),
-        exclude=tuple(fields.get("exclude", ())),
-        options=tuple((name, tuple(fields[name])) for name in sorted(fields.keys() - known)),
-    )
+    fields = _tuples(fields)
+    own = {name: fields.pop(name) for name in ("source", "package", "reader", "include")}
+    return Part(**own, exclude=fields.pop("exclude", ()), options=tuple(sorted(fields.items())))
+
+
+def _tuples(fields: dict) -> dict:
+    return {
+        key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()
+    }
 
 
 def _check(table: SourceTable) -> None:
@@ -136,5 +143,10 @@ def _check(table: SourceTable) -> None:
                 f"A part names source {part.source!r} and package {part.package!r}; both must be "
                 f"in the table. Sources: {sorted(keys)}. Packages: {sorted(packages)}."
             )
+    if table.grading and table.grading.reference not in keys:
+        raise ValueError(
+            f"Pages are compared with the source {table.grading.reference!r}, and there is none; "
+            f"there are {sorted(keys)}."
+        )
     if unfed := keys - {part.source for part in table.parts}:
         raise ValueError(f"No part feeds {', '.join(sorted(unfed))}.")

@@ -168,6 +168,10 @@ def write_table(path: Path, links: Path) -> Path:
         f'language = "{s.language}"\ncrawled = {str(s.crawled).lower()}\n'
         for s in real.sources
     )
+    text += (
+        '[grading]\nreference = "wikipedia"\nkeep_buckets = ["head", "middle", "tail"]\n'
+        "min_reference_probability = 0.0\n"
+    )
     for file in sorted(links.iterdir()):
         sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
         text += (

@@ -3,11 +3,12 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
+from llama_mini.data.chance import draw
 from llama_mini.data.documents import Document
 from llama_mini.data.files import DataError
 from llama_mini.data.mixing import shares as mixing_shares
 from llama_mini.data.mixing import split
-from llama_mini.data.mixing.passes import Sampled, draw, sample
+from llama_mini.data.mixing.passes import Sampled, sample
 
 
 def reading_orders(

@@ -1,11 +1,11 @@
 """How often each training document is read, and in which order."""
 
-import hashlib
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from llama_mini.data.chance import draw
 from llama_mini.data.documents import Document
 from llama_mini.data.files import DataError
 from llama_mini.data.mixing import shares as mixing_shares
@@ -28,11 +28,6 @@ class Sampled:
     def epochs(self) -> float:
         """How often an average token of the source is read."""
         return self.tokens / self.available
-
-
-def draw(seed: int, *names: object) -> bytes:
-    """Bytes that order things at random: the same on every machine, Python and NumPy version."""
-    return hashlib.sha256(repr((seed, *names)).encode("utf-8")).digest()
 
 
 def sample(

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from llama_mini.data.chance import draw
 from llama_mini.data.documents import Document
-from llama_mini.data.mixing.passes import draw
 from llama_mini.tokenizer import sentencepiece
 
 
