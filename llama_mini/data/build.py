@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tqdm.auto import tqdm
 
@@ -31,13 +32,17 @@ _TOKENIZER_BYTES = 12_000_000
 
 @dataclass(frozen=True)
 class MixReport:
-    """What `build_mix` did: where the mix is, its table, and the seconds each stage took."""
+    """What `build_mix` did: where the mix is, its table, and the seconds each stage took.
+
+    about: what the mix's index says besides, such as whose code made it, and what each stage left
+    out.
+    """
 
     folder: Path
     digest: str
     rows: list[MixRow]
     seconds: dict[str, float] = field(default_factory=dict)
-    stages: list[kept.Account] = field(default_factory=list)
+    about: dict[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return format_table(self.rows)
@@ -77,52 +82,38 @@ def _build(
     progress: bool,
 ) -> MixReport:
     shelf = kept.Shelf()
-    shares = {source.key: source.share for source in table.sources}
-    archives: dict[str, Path] = {}
-    parts = [_way_of(part, table, archives, progress) for part in table.parts]
-    all_documents = kept.links(
-        pipeline.of_all(table), [way[-1].key for way in parts], progress=progress
-    )
-    training = {
-        "shares": shares, "n_bytes": _TOKENIZER_BYTES, "vocab_size": vocab_size, "seed": seed,
-    }  # fmt: skip
-    vocabulary_key = pipeline.vocabulary_key(training, all_documents[-1].key)
-    mixing = {
-        "shares": shares, "total_tokens": total_tokens, "seed": seed,
-        "validation_fraction": validation_fraction,
-    }  # fmt: skip
-    titles = {source.key: source.title for source in table.sources}
-    key = pipeline.mix_key({**mixing, "titles": titles}, [all_documents[-1].key, vocabulary_key])
+    plan = plan_of(table, seed, vocab_size, total_tokens, validation_fraction, progress)
+    key = plan.mix
     out = _folder_for(out, key)
     seconds: dict[str, float] = {}
     if _stamp_of(out) == key.value and shards.is_intact(out):
         index = shards.read_index(out)
-        return MixReport(out, index["digest"], mix_table(out), seconds, index["about"]["stages"])
+        return MixReport(out, index["digest"], mix_table(out), seconds, index["about"])
 
     with _timed("fetch", seconds):
-        archives |= fetch.fetch_all(table.files, paths.cache_dir() / "downloads", progress)
+        fetch.fetch_all(table.files, _downloads(), progress)
 
     def read_all() -> tuple[list[Document], list[kept.Account]]:
         with _timed("read and clean", seconds):
-            bar = tqdm(parts, desc="read and clean", unit="part", disable=not progress)
+            bar = tqdm(plan.parts, desc="read and clean", unit="part", disable=not progress)
             ways = [kept.through(shelf, way) for way in bar]
         return [document for documents, _ in ways for document in documents], kept.merged(
             accounts for _, accounts in ways
         )
 
     with _timed("filter and deduplicate", seconds):
-        documents, accounts = kept.through(shelf, all_documents, read_all)
+        documents, accounts = kept.through(shelf, plan.documents, read_all)
     if "read and clean" in seconds:
         seconds["filter and deduplicate"] -= seconds["read and clean"]
     with _timed("train the tokenizer", seconds):
-        model = shelf.path("vocabulary", vocabulary_key, ".model")
+        model = shelf.path("vocabulary", plan.vocabulary, ".model")
         if not model.is_file():
-            vocabulary.train(documents, model, **training)
+            vocabulary.train(documents, model, **plan.training)
     with _timed("encode", seconds):
         tokens = _encode(documents, Tokenizer(model), progress)
     with _timed("sample and pack", seconds):
         sizes = [len(ids) + 2 for ids in tokens]
-        train, validation, sampled = assemble.reading_orders(documents, sizes, **mixing)
+        train, validation, sampled = assemble.reading_orders(documents, sizes, **plan.mixing)
         rows = _rows(table, documents, sizes, validation, sampled)
         index = shards.write_shards(
             out,
@@ -140,12 +131,53 @@ def _build(
             },
         )
     shelf.sweep(key.code)
-    return MixReport(out, index["digest"], rows, seconds, accounts)
+    return MixReport(out, index["digest"], rows, seconds, index["about"])
 
 
-def _way_of(
-    part: Part, table: SourceTable, archives: dict[str, Path], progress: bool
-) -> list[kept.Link]:
+@dataclass(frozen=True)
+class Plan:
+    """The way to a mix: what is made after what, and the key of each result.
+
+    parts: from each part of a package file to its documents. documents: from all of these to those
+    of the mix. training, mixing: the settings of the tokenizer's training and of the mixing.
+    """
+
+    parts: list[list[kept.Link]]
+    documents: list[kept.Link]
+    training: dict[str, Any]
+    vocabulary: Key
+    mixing: dict[str, Any]
+    mix: Key
+
+
+def plan_of(
+    table: SourceTable,
+    seed: int = 0,
+    vocab_size: int = 4096,
+    total_tokens: int = TOTAL_TOKENS,
+    validation_fraction: float = VALIDATION_FRACTION,
+    progress: bool = False,
+) -> Plan:
+    """The way to the mix of these settings under today's code; arguments as for `build_mix`."""
+    parts = [_way_of(part, table, progress) for part in table.parts]
+    before = [way[-1].key for way in parts]
+    documents = kept.links(pipeline.of_all(table), before, progress=progress)
+    shares = {source.key: source.share for source in table.sources}
+    training = {
+        "shares": shares, "n_bytes": _TOKENIZER_BYTES, "vocab_size": vocab_size, "seed": seed,
+    }  # fmt: skip
+    mixing = {
+        "shares": shares, "total_tokens": total_tokens, "seed": seed,
+        "validation_fraction": validation_fraction,
+    }  # fmt: skip
+    key = documents[-1].key
+    vocabulary_key = pipeline.vocabulary_key(training, key)
+    titles = {source.key: source.title for source in table.sources}
+    mix = pipeline.mix_key({**mixing, "titles": titles}, [key, vocabulary_key])
+    return Plan(parts, documents, training, vocabulary_key, mixing, mix)
+
+
+def _way_of(part: Part, table: SourceTable, progress: bool) -> list[kept.Link]:
     """From a part of a package file to the documents that all sources go on with."""
     file = table.file(part.package)
     reading = pipeline.reading(part, table)
@@ -153,7 +185,7 @@ def _way_of(
     stem = f"-{part.source}-{part.package}-{fingerprint(asdict(part))[:8]}"
 
     def read(_: list[Document]) -> tuple[list[Document], kept.Account]:
-        found = list(readers.read_part(archives[part.package], part, file))
+        found = list(readers.read_part(_downloads() / file.filename, part, file))
         return kept.counted(reading.name, (d for d, _ in found), (answer for _, answer in found))
 
     key = reading.key([])
@@ -161,6 +193,10 @@ def _way_of(
         kept.Link(reading.name + stem, key, read),
         *kept.links(pipeline.of_part(part), [key], stem, progress),
     ]
+
+
+def _downloads() -> Path:
+    return paths.cache_dir() / "downloads"
 
 
 def _folder_for(out: Path | None, key: Key) -> Path:

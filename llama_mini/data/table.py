@@ -1,8 +1,11 @@
 """What a mix is made of, one row a source."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from llama_mini import slots
 from llama_mini.data import shards
 
 
@@ -49,3 +52,40 @@ def format_table(rows: list[MixRow]) -> str:
         f"{sum(r.validation_tokens for r in rows):>12,}"
     )
     return "\n".join(lines)
+
+
+def format_accounts(accounts: list[dict[str, Any]]) -> str:
+    """What each stage left out of each source and why, and what it remarked of the rest."""
+    lines = [
+        f"{'stage':<12}{'source':<15}{'kept':>8}{'left out':>10}  why, and remarks on the rest"
+    ]
+    lines.append("-" * len(lines[0]))
+    for account in accounts:
+        for source, counts in account["sources"].items():
+            left, remarks = counts["left out"], counts["remarks"]
+            if not left and not remarks:
+                continue
+            words = _listed(left) + (" | " if left and remarks else "") + _listed(remarks)
+            lines.append(
+                f"{account['stage']:<12}{source:<15}{counts['kept']:>8,}"
+                f"{sum(left.values()):>10,}  {words}"
+            )
+    return "\n".join(lines)
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{n:,} {what}" for what, n in sorted(counts.items()))
+
+
+def whose_code(about: Mapping[str, Any]) -> str:
+    """Whose code made a mix, in words. about: the facts that its index keeps."""
+    code = about.get("code")
+    if code is None:
+        return "unknown code: it was built before mixes remembered that"
+    return slots.describe(code)
+
+
+def differences(about: Mapping[str, Any]) -> list[str]:
+    """What differs between the code that made a mix and today's, in words; a line a slot."""
+    code = about.get("code")
+    return [] if code is None else slots.changes(code, slots.fingerprint("llama_mini.data"))

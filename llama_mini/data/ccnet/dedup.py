@@ -3,7 +3,6 @@
 import hashlib
 import re
 import zlib
-from collections import Counter
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -62,26 +61,3 @@ def shingles(text: str) -> set[int]:
     hashes *= _MULTIPLIERS[3]
     hashes ^= hashes >> np.uint64(32)
     return set(hashes[hashes % _KEEP_ONE_SHINGLE_IN == 0].tolist())
-
-
-def without_near_duplicates(
-    documents: Iterable[Document], duplicate_above: float = 0.5, related_above: float = 0.1
-) -> Iterator[Document]:
-    """Drop documents of which more than half was seen in one earlier document; join related ones.
-
-    A document that shares more than `related_above` of its runs of words with an earlier one stays,
-    but gets that one's group, so that training and validation cannot share the story.
-    """
-    owner: dict[int, int] = {}
-    groups: list[str] = []
-    for document in documents:
-        own = shingles(document.text)
-        shared = Counter(owner[s] for s in own if s in owner)
-        best, count = max(shared.items(), key=lambda item: (item[1], -item[0]), default=(0, 0))
-        if own and count > duplicate_above * len(own):
-            continue
-        group = groups[best] if own and count > related_above * len(own) else document.group
-        for shingle in own:
-            owner.setdefault(shingle, len(groups))
-        groups.append(group)
-        yield Document(document.source, document.id, group, document.text)

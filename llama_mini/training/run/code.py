@@ -65,11 +65,3 @@ def whole_run(code: Mapping[str, str], changes: Sequence[Mapping[str, Any]], ste
     return "; ".join(
         f"updates {begin + 1:,} to {end:,} on {slots.describe(used)}" for begin, end, used in spans
     )
-
-
-def of_mix(about: Mapping[str, Any]) -> str:
-    """Whose code made a mix, in words. about: the facts that its index keeps."""
-    code = about.get("code")
-    if code is None:
-        return "unknown code: it was built before mixes remembered that"
-    return slots.describe(code)

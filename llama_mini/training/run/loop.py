@@ -17,6 +17,7 @@ from llama_mini.config import ModelConfig
 from llama_mini.data import shards
 from llama_mini.data.bigram import Bigram
 from llama_mini.data.shards import TokenShards
+from llama_mini.data.table import whose_code
 from llama_mini.tokenizer.sentencepiece import Tokenizer
 from llama_mini.training.recipe import optimizer, schedule
 from llama_mini.training.recipe.update import NotFiniteError, Step
@@ -186,7 +187,7 @@ class Trainer:
 
     def whose_mix(self) -> str:
         """Whose code made the data, in words."""
-        return whose.of_mix(shards.read_index(self.data_folder)["about"])
+        return whose_code(shards.read_index(self.data_folder)["about"])
 
     def _advance(self, log: MetricsLog) -> Update:
         """One update, the look at the validation split if it is time, and the line in the log."""
