@@ -5,44 +5,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_sources import prose
 
-from llama_mini.data import c4
-from llama_mini.data.ccnet import dedup
 from llama_mini.data.documents import Document, read_documents, write_documents
 from llama_mini.data.files import DataError
 from llama_mini.data.mixing import assemble, passes
-from llama_mini.data.stages import rules
+from llama_mini.data.stages import passages, rules
 
 
 def document(text: str, name: str = "a", source: str = "commoncrawl", group: str = "") -> Document:
     return Document(source, name, group or name, text)
-
-
-SENTENCE = "The old river runs under the bridge."
-
-
-def test_c4_keeps_lines_that_are_sentences():
-    page = f"Home\nProducts and prices here now\n{SENTENCE}\n{SENTENCE}[3]\n{SENTENCE}"
-    assert c4.clean_page(page) == "\n\n".join([SENTENCE] * 3)
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "It ends here.",
-        "This one has no end of a sentence",
-        "And this one trails off into nothing...",
-        "Please enable javascript to read this page.",
-        "By reading on you accept our cookie policy.",
-    ],
-)
-def test_c4_drops_other_lines(line):
-    page = "\n".join([SENTENCE] * 3)
-    assert c4.clean_page(f"{page}\n{line}") == c4.clean_page(page) is not None
-
-
-def test_c4_drops_pages_with_brackets_or_fewer_than_three_sentences():
-    assert c4.clean_page("\n".join([SENTENCE] * 2)) is None
-    assert c4.clean_page("\n".join([SENTENCE] * 3) + "\nvar x = {};") is None
 
 
 @pytest.mark.parametrize(
@@ -60,26 +30,6 @@ def test_prose_is_rejected_for_a_reason(text, reason):
     assert rules.rejection(text, "prose", min_characters=300, min_words=60) == reason
 
 
-@pytest.mark.parametrize(
-    ("code", "reason"),
-    [
-        ("x = 1\n", "too short"),
-        ("x = '" + "a" * 1200 + "'\n" + "y = 1\n" * 99, "long lines"),
-        ("(((((,,,,,)))))\n" * 40, "too few letters"),
-        ("value = function(argument)\n" * 20, None),
-    ],
-)
-def test_code_is_judged_by_its_lines(code, reason):
-    assert rules.rejection(code, "code", min_characters=200, min_words=0) == reason
-
-
-def test_a_paragraph_stays_where_it_came_first_whatever_its_digits_and_case():
-    first, second = dedup.without_repeated_paragraphs(
-        [document("Page 1 of 9.\n\nUnique."), document("PAGE 2 OF 7\n\nOther.")], set()
-    )
-    assert (first.text, second.text) == ("Page 1 of 9.\n\nUnique.", "Other.")
-
-
 def test_a_near_copy_goes_a_relative_joins_the_group_and_a_stranger_stays():
     story, other = prose(1, 60), prose(2, 60)
     half = len(story) // 2
@@ -89,12 +39,26 @@ def test_a_near_copy_goes_a_relative_joins_the_group_and_a_stranger_stays():
         document(story[: half // 2] + " " + other, "relative"),
         document(prose(3, 60), "stranger"),
     ]
-    kept = list(dedup.without_near_duplicates(documents))
-    assert [(d.id, d.group) for d in kept] == [
+    answers = list(passages.answers(documents, duplicate_above=0.5, related_above=0.1))
+    assert [(d.id, d.group) for d, _ in answers if d] == [
         ("story", "story"),
         ("relative", "story"),
         ("stranger", "stranger"),
     ]
+    assert answers[1] == (None, "mostly in one earlier document")
+
+
+def test_a_relative_of_two_groups_makes_them_one():
+    first, second, own = prose(1, 60), prose(2, 60), prose(4, 60)
+    relative = first[: len(first) // 4] + " " + second[: len(second) // 4] + " " + own
+    documents = [
+        document(first, "a", group="book"),
+        document(prose(3, 60), "b", group="book"),
+        document(second, "c"),
+        document(relative, "d"),
+    ]
+    answers = list(passages.answers(documents, duplicate_above=0.5, related_above=0.1))
+    assert [d.group for d, _ in answers] == ["book"] * 4
 
 
 def test_documents_come_back_as_they_were_written(tmp_path):
