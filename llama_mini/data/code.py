@@ -15,11 +15,15 @@ def without_licence_header(code: str) -> str:
 
 
 def rejection(code: str) -> str | None:
-    """Why a source file is left out, or None if it stays: its lines, its share of alphanumerics.
+    """Why a source file is left out, or None if it stays.
 
-    LLaMA's filters on GitHub are named in its paper, section 2.1, their thresholds are not. Ours
-    are those of Codex and The Stack: lines of 100 characters on average and 1,000 at most, and at
-    least a quarter of the characters letters or digits.
+    "long lines" if its lines have more than 100 characters on average (the length of the file by
+    the number of lines that "\\n" separates) or any has more than 1,000. Else "too few letters" if
+    less than a quarter of its characters are letters or digits (`str.isalnum`). An empty file
+    stays.
+
+    Source: LLaMA, arXiv 2302.13971, §2.1, filters by "line length or proportion of alphanumeric
+    characters" and gives no thresholds. These are those of Codex and The Stack.
     """
     lines = code.split("\n")
     if len(code) / len(lines) > 100 or max(map(len, lines)) > 1000:

@@ -5,8 +5,7 @@ Source: LLaMA paper, section 2.1. The text stays LaTeX; what only steers the typ
 
 import re
 
-_COMMENT = re.compile(r"(?<!\\)%.*?(?:\n[ \t]*|$)")
-_DEFINITION = re.compile(
+DEFINITION = re.compile(
     r"\\(?:newcommand|renewcommand|providecommand)\*?\s*\{?\s*\\([A-Za-z]+)\s*\}?\s*(?:\[(\d)\])?\s*(?=\{)"
 )
 _SECTION = re.compile(r"\\section\*?\s*\{")
@@ -41,8 +40,7 @@ _DROPPED = re.compile(
 
 def paper_sections(source: str) -> list[tuple[str, str]]:
     """The sections of a paper as (title, LaTeX text), each text beginning with its `\\section`."""
-    source = _COMMENT.sub("", source)
-    macros = _macros(source)
+    source = expand_macros(_readable(strip_comments(source)))
     body = source.partition(r"\begin{document}")[2] or source
     start = _SECTION.search(body)
     if start is None:
@@ -55,8 +53,8 @@ def paper_sections(source: str) -> list[tuple[str, str]]:
             continue
         if end := _END.search(part):
             part = part[: end.start()]
-        text = _simplify(_expand(_FLOAT.sub("", part), macros))
-        title, _ = _argument(text, text.index("{"))
+        text = _simplify(_FLOAT.sub("", part))
+        title, _ = braced(text, text.index("{"))
         sections.append((title, text))
     return sections
 
@@ -66,8 +64,11 @@ def _spans(body: str) -> list[tuple[int, int]]:
     return list(zip(starts, [*starts[1:], len(body)], strict=True))
 
 
-def _argument(text: str, position: int) -> tuple[str, int]:
-    """What stands between the brace at `position` and its partner, and the place after it."""
+def braced(text: str, position: int) -> tuple[str, int]:
+    """What stands between the brace at `position` and its partner, and the place after that.
+
+    Without a partner, all that follows and the end of the text. `\\{` and `\\}` are no braces.
+    """
     depth = 0
     for index in range(position, len(text)):
         if text[index] == "{" and text[index - 1 : index] != "\\":
@@ -79,52 +80,98 @@ def _argument(text: str, position: int) -> tuple[str, int]:
     return text[position + 1 :], len(text)
 
 
-def _macros(source: str) -> dict[str, tuple[int, str]]:
-    """The user's macros: name → (number of arguments, body). Later definitions win, as in TeX."""
-    macros = {}
-    for match in _DEFINITION.finditer(source):
-        body, _ = _argument(source, match.end())
-        # A macro of TeX's inner workings cannot be expanded as text.
-        if (
-            "@" not in body
-            and not re.search(rf"\\{match.group(1)}(?![A-Za-z])", body)
-            and "\\orig" not in body
-        ):
-            # What authors write to each other in red is not part of the paper.
-            body = "" if r"\color{red}" in body else body
-            macros[match.group(1)] = (int(match.group(2) or 0), body)
-    return macros
+def strip_comments(source: str) -> str:
+    """LaTeX without its comments, as TeX reads it.
+
+    A comment begins at a "%", unless an odd number of backslashes stands before it: `\\%` is a
+    percent sign, and `\\\\%` a line break with a comment after it. It takes the rest of its line,
+    the end of the line, and the spaces and tabs that begin the next. Only if the next line is empty
+    or blank, the end of the line stays, so that a paragraph still ends there.
+
+    Source: Knuth, The TeXbook, chapters 7 and 8; LLaMA, arXiv 2302.13971, §2.1, for doing it.
+    """
+    return re.sub(r"(?<!\\)((?:\\\\)*)%[^\n]*(?:\n(?![ \t]*(?:\n|\Z))[ \t]*)?", r"\1", source)
 
 
-def _expand(text: str, macros: dict[str, tuple[int, str]], depth: int = 8) -> str:
-    """Expand the user's macros in place, arguments included, until none is left."""
-    if not macros or depth == 0:
-        return text
-    pattern = re.compile(
-        r"\\(" + "|".join(sorted(macros, key=len, reverse=True)) + r")(?![A-Za-z@])"
-    )
-    out, position, changed = [], 0, False
-    while match := pattern.search(text, position):
-        n_arguments, body = macros[match.group(1)]
-        end, arguments = match.end(), []
-        for _ in range(n_arguments):
-            opening = re.compile(r"\s*\{").match(text, end)
-            if opening is None:
-                break
-            argument, end = _argument(text, opening.end() - 1)
-            arguments.append(argument)
-        if len(arguments) < n_arguments:
-            out.append(text[position:end])
-            position = end
+def expand_macros(source: str) -> str:
+    """LaTeX with the author's own macros written out, and their definitions gone.
+
+    `DEFINITION` finds what `\\newcommand`, `\\renewcommand` and `\\providecommand` define: group 1
+    is the name, group 2 the number of arguments or None; it ends before the brace of the body.
+    Macros with an optional argument are not found; those whose body uses the macro itself, or TeX's
+    inner workings ("@"), cannot be written out. Both stay, with their definitions. Of several
+    definitions the last holds everywhere.
+
+    A use is the name after a backslash, with no letter or "@" behind it, and as many arguments in
+    braces as the macro has, with or without white space before them; a use with fewer stays. The
+    body takes its place, with `#1`, `#2`, … replaced by the arguments. After a macro without
+    arguments, the forced space `\\ ` becomes a space; other space stays. What an expansion brings
+    in is expanded in turn, 8 times at most. `braced` finds the partner of a brace.
+
+    Source: LLaMA, arXiv 2302.13971, §2.1: "inline-expanded definitions and macros".
+    """
+    macros: dict[str, tuple[int, str]] = {}
+    kept, position = [], 0
+    for definition in DEFINITION.finditer(source):
+        name, n_arguments = definition[1], int(definition[2] or 0)
+        body, end = braced(source, definition.end())
+        if definition.start() < position or "@" in body:
             continue
-        for number, argument in enumerate(arguments, 1):
-            body = body.replace(f"#{number}", argument)
-        if n_arguments == 0 and text[end : end + 2] == "\\ ":  # `\name\ word`: a forced space
-            body, end = body + " ", end + 2
-        out += [text[position : match.start()], body]
-        position, changed = end, True
-    expanded = "".join(out) + text[position:]
-    return _expand(expanded, macros, depth - 1) if changed else expanded
+        if re.search(rf"\\{name}(?![A-Za-z@])", body):
+            continue
+        macros[name] = (n_arguments, body)
+        kept.append(source[position : definition.start()])
+        position = end
+    source = "".join(kept) + source[position:]
+    if not macros:
+        return source
+    use = re.compile(rf"\\({'|'.join(macros)})(?![A-Za-z@])")
+    for _ in range(8):
+        out, position = [], 0
+        while match := use.search(source, position):
+            n_arguments, body = macros[match[1]]
+            end, arguments = match.end(), []
+            while len(arguments) < n_arguments:
+                opening = re.compile(r"\s*\{").match(source, end)
+                if opening is None:
+                    break
+                argument, end = braced(source, opening.end() - 1)
+                arguments.append(argument)
+            if len(arguments) < n_arguments:
+                out.append(source[position:end])
+            else:
+                pieces = re.split(r"#([1-9])", body)  # text, number, text, number, …, text
+                for place in range(1, len(pieces), 2):
+                    number = int(pieces[place])
+                    known = number <= n_arguments
+                    pieces[place] = arguments[number - 1] if known else f"#{number}"
+                body = "".join(pieces)
+                if n_arguments == 0 and source[end : end + 2] == "\\ ":
+                    body, end = body + " ", end + 2
+                out += [source[position : match.start()], body]
+            position = end
+        expanded = "".join(out) + source[position:]
+        if expanded == source:
+            break
+        source = expanded
+    return source
+
+
+def _readable(source: str) -> str:
+    """Without macros that would not read as text: authors' notes to each other in red are no part
+    of a paper, and what is made of a command's original (`\\orig…`) is layout."""
+    out, position = [], 0
+    for definition in DEFINITION.finditer(source):
+        body, end = braced(source, definition.end())
+        if definition.start() < position:
+            continue
+        if r"\color{red}" in body:
+            out += [source[position : definition.end()], "{}"]
+            position = end
+        elif r"\orig" in body:
+            out.append(source[position : definition.start()])
+            position = end
+    return "".join(out) + source[position:]
 
 
 def _simplify(text: str) -> str:
@@ -145,7 +192,7 @@ def _simplify(text: str) -> str:
 def _ensure_math(text: str) -> str:
     """`\\ensuremath{x}` as `x` within mathematics and as `$x$` outside it."""
     while match := re.search(r"\\ensuremath\s*(?=\{)", text):
-        inside, end = _argument(text, match.end())
+        inside, end = braced(text, match.end())
         before = text[: match.start()]
         paragraph = before[before.rfind("\n\n") + 1 :]
         opened = [m.group(1) for m in _MATH_BORDER.finditer(before)]
@@ -158,7 +205,7 @@ def _without_bare_braces(text: str) -> str:
     """Text without braces that no command claims: after a space, not opening with a command."""
     position = 0
     while match := _BARE_BRACE.search(text, position):
-        inside, end = _argument(text, match.end() - 1)
+        inside, end = braced(text, match.end() - 1)
         text = text[: match.end() - 1] + inside + text[end:]
         position = match.end() - 1
     return text
@@ -168,7 +215,7 @@ def _replace_command(text: str, name: str, keep_argument: bool) -> str:
     pattern = re.compile(rf"\\{name}\*?\s*(?=\{{)")
     out, position = [], 0
     while match := pattern.search(text, position):
-        argument, end = _argument(text, match.end())
+        argument, end = braced(text, match.end())
         out.append(text[position : match.start()])
         if keep_argument:
             text = argument + text[end:]

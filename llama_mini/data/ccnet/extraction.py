@@ -1,14 +1,20 @@
 """From the bytes of a web page to the text a reader came for."""
 
 import re
+from collections.abc import Callable
 
 META_CHARSET = re.compile(rb"<meta[^>]+charset=[\"']?([\w-]+)", re.IGNORECASE)
 
 
-def decode_page(page: bytes) -> str:
+def decode_page(page: bytes, guess: Callable[[bytes], str]) -> str:
     """The characters of a web page: as UTF-8 if it is valid, else as it declares, else by a guess.
 
-    Detection comes last: pages that are valid UTF-8 get taken for Latin-1 by it often enough.
+    page: the bytes of an HTML page. If they are valid UTF-8, that is what they are, whatever the
+    page says of itself. Else the first match of `META_CHARSET` in the first 4,096 bytes names the
+    encoding (group 1). If there is none, if Python knows no encoding of that name, or if the bytes
+    are not valid in it, guess(page) gives the text; it is not called otherwise.
+
+    Detection comes last, for it often takes valid UTF-8 for Latin-1.
     """
     try:
         return page.decode("utf-8")
@@ -19,6 +25,11 @@ def decode_page(page: bytes) -> str:
             return page.decode(declared.group(1).decode("ascii"))
         except (LookupError, UnicodeDecodeError):
             pass
+    return guess(page)
+
+
+def detected(page: bytes) -> str:
+    """The characters of a page in the encoding that Resiliparse detects."""
     from resiliparse.parse.encoding import bytes_to_str, detect_encoding
 
     return bytes_to_str(page, detect_encoding(page))
@@ -34,5 +45,9 @@ def extract_text(page: bytes) -> str:
     from resiliparse.extract.html2text import extract_plain_text
 
     return extract_plain_text(
-        decode_page(page), main_content=True, alt_texts=False, links=False, list_bullets=True
+        decode_page(page, detected),
+        main_content=True,
+        alt_texts=False,
+        links=False,
+        list_bullets=True,
     )
