@@ -44,7 +44,7 @@ def our_model(job: dict) -> Any:
     import torch
 
     from llama_mini import Transformer
-    from llama_mini.weights.quantized_linear import QuantizedLinear
+    from llama_mini.weights.quantized.linear import QuantizedLinear
 
     torch.manual_seed(0)
     model = Transformer(model_config(job["size"], job["prompt"] + job["new_tokens"]))

@@ -17,8 +17,9 @@ from llama_mini import CONFIGS, KVCache, ModelConfig, Transformer, generation, p
 from llama_mini.empty import empty_model
 from llama_mini.machine import devices
 from llama_mini.plan import fitting, plans
-from llama_mini.weights import loading, meta_writer
+from llama_mini.weights import loading
 from llama_mini.weights.filling import fill
+from llama_mini.weights.formats.meta import writer as meta_writer
 from llama_mini.weights.memory import PeakMemory
 from llama_mini.weights.shapes import parameter_shapes
 from llama_mini.weights.stored import Entry, StoredWeights

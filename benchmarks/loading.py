@@ -59,7 +59,7 @@ def random_tensors(config: ModelConfig) -> Iterable[tuple[str, Tensor]]:
 
 def write_huggingface(folder: Path) -> None:
     """The model as Hugging Face's folder, in three files."""
-    from llama_mini.weights import huggingface_writer
+    from llama_mini.weights.formats.huggingface import writer as huggingface_writer
 
     huggingface_writer.write_huggingface(
         folder, CONFIG, random_tensors(CONFIG), torch.bfloat16, n_shards=3
@@ -68,7 +68,7 @@ def write_huggingface(folder: Path) -> None:
 
 def write_meta(folder: Path) -> None:
     """The model as Meta's folder, in two shards of float16."""
-    from llama_mini.weights import meta_writer
+    from llama_mini.weights.formats.meta import writer as meta_writer
 
     meta_writer.write_meta(folder, CONFIG, random_tensors(CONFIG), n_shards=2)
 

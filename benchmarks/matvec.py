@@ -23,7 +23,7 @@ from decode import machine, read_bandwidth
 from torch import Tensor
 
 from llama_mini.compiled.products import row_product
-from llama_mini.weights import kernels
+from llama_mini.weights.quantized import kernels
 
 RESULTS = Path(__file__).resolve().parent / "results" / "matvec.jsonl"
 SHAPES = [(288, 288), (768, 288), (288, 768), (32000, 288)]

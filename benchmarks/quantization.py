@@ -32,8 +32,8 @@ from llama_mini.evaluation.perplexity import token_log_likelihoods
 from llama_mini.tokenizer.sentencepiece import Tokenizer
 from llama_mini.weights import pretrained
 from llama_mini.weights.filling import is_projection
-from llama_mini.weights.grids import relative_error, round_trip
-from llama_mini.weights.quantized_linear import group_size_for
+from llama_mini.weights.quantized.grids import relative_error, round_trip
+from llama_mini.weights.quantized.linear import group_size_for
 
 RESULTS = Path(__file__).parent / "results" / "quantization.jsonl"
 CONTEXT = 256

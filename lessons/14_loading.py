@@ -87,7 +87,7 @@ print(f"{right_loss:.2f} nats per token on text it has not seen; knowing nothing
 # Now write it as Meta would have for two GPUs, and look at what there is:
 
 # %%
-from llama_mini.weights.meta_writer import write_meta
+from llama_mini.weights.formats.meta.writer import write_meta
 
 two = write_meta(
     fresh("two"), config, model.state_dict().items(), 2, tokenizer_file=place / "tokenizer.model"
@@ -455,7 +455,7 @@ for size, count in META_SHARDS.items():
 import dataclasses
 import hashlib
 
-from llama_mini.weights.params_json import params_text
+from llama_mini.weights.formats.meta.params_json import params_text
 
 # The eight shards of 65B, and the checklist over them.
 MD5_OF_SHARDS = """
@@ -593,7 +593,7 @@ for name, _ in parameter_shapes(dataclasses.replace(config, n_layers=1)):
 # logits:
 
 # %%
-from llama_mini.weights.huggingface_writer import write_huggingface
+from llama_mini.weights.formats.huggingface.writer import write_huggingface
 
 theirs = write_huggingface(
     fresh("hugging face"), config, model.state_dict().items(), tokenizer=tokenizer

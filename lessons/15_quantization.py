@@ -89,7 +89,7 @@ Explorer(draw_memory, bits=widgets.FloatSlider(16, min=2, max=32, step=0.25))
 # %%
 import math
 
-from llama_mini.weights.grids import round_trip
+from llama_mini.weights.quantized.grids import round_trip
 
 bell = torch.randn(1, 100_000, generator=torch.Generator().manual_seed(0))
 
@@ -206,7 +206,7 @@ Explorer(
 # $$b + \frac{16}{g} \text{ bits (absmax)}, \qquad b + \frac{32}{g} \text{ bits (min–max)}.$$
 
 # %%
-from llama_mini.weights.grids import bits_per_weight, relative_error
+from llama_mini.weights.quantized.grids import bits_per_weight, relative_error
 
 
 def draw_groups(outliers, group_size):
@@ -633,7 +633,7 @@ print("float16, scale before:", (x.half() @ (codes * scale).half().T).item())
 # %%
 import time
 
-from llama_mini.weights.quantized_linear import QuantizedLinear
+from llama_mini.weights.quantized.linear import QuantizedLinear
 
 weight = torch.randn(11008, 4096, generator=torch.Generator().manual_seed(0)).bfloat16()
 vector = torch.randn(1, 4096, generator=torch.Generator().manual_seed(1)).bfloat16()

@@ -9,7 +9,7 @@ from torch import nn
 from llama_mini import ModelConfig, Transformer, attention, generate, norm
 from llama_mini.compiled import CompiledDecoder, backend
 from llama_mini.text.sample import stream_text
-from llama_mini.weights.quantized_linear import QuantizedLinear
+from llama_mini.weights.quantized.linear import QuantizedLinear
 
 CONFIG = ModelConfig(
     dim=64, n_layers=2, n_heads=4, n_kv_heads=2, vocab_size=512, hidden_dim=96, max_seq_len=48

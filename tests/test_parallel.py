@@ -12,8 +12,8 @@ from llama_mini.cli import app
 from llama_mini.config import CONFIGS, ModelConfig
 from llama_mini.model import Transformer
 from llama_mini.tokenizer.sentencepiece import train_tokenizer
-from llama_mini.weights.meta_folder import MetaFolder
-from llama_mini.weights.meta_writer import write_meta
+from llama_mini.weights.formats.meta.folder import MetaFolder
+from llama_mini.weights.formats.meta.writer import write_meta
 
 # The widest sums of the models in split_over_processes.py, and how many there are in a row.
 WIDTH, SUMS = 128, 8

@@ -11,7 +11,7 @@ from llama_mini import attention, generation, rope
 from llama_mini import model as architecture
 from llama_mini.compiled import backend
 from llama_mini.compiled.static_cache import StaticCache, StaticLayerCache
-from llama_mini.weights.quantized_linear import Int4Linear
+from llama_mini.weights.quantized.linear import Int4Linear
 
 
 class CompiledDecoder:

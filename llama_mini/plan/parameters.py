@@ -6,7 +6,7 @@ from llama_mini.config import ModelConfig
 from llama_mini.precisions import dtype_of
 from llama_mini.weights import meta
 from llama_mini.weights.filling import becomes_quantized
-from llama_mini.weights.quantized_linear import quantized_bytes
+from llama_mini.weights.quantized.linear import quantized_bytes
 from llama_mini.weights.shapes import parameter_shapes
 
 

@@ -29,7 +29,7 @@ from llama_mini.empty import empty_model
 from llama_mini.precisions import QUANTIZED, dtype_of
 from llama_mini.training.recipe import loss as objective
 from llama_mini.weights.filling import becomes_quantized, place
-from llama_mini.weights.quantized_linear import Int4Linear, Int8Linear, group_size_for
+from llama_mini.weights.quantized.linear import Int4Linear, Int8Linear, group_size_for
 from llama_mini.weights.shapes import parameter_shapes
 
 

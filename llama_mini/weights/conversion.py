@@ -13,8 +13,8 @@ from tqdm.auto import tqdm
 
 from llama_mini.precisions import UNQUANTIZED
 from llama_mini.tokenizer.sentencepiece import Tokenizer
-from llama_mini.weights.huggingface_writer import write_huggingface
-from llama_mini.weights.meta_writer import write_meta
+from llama_mini.weights.formats.huggingface.writer import write_huggingface
+from llama_mini.weights.formats.meta.writer import write_meta
 from llama_mini.weights.stored import StoredWeights
 
 LAYOUTS = ("hf", "meta")

@@ -8,7 +8,7 @@ from llama_mini import slots
 from llama_mini.precisions import PRECISIONS, QUANTIZED
 from llama_mini.weights import transfer
 from llama_mini.weights.casting import cast
-from llama_mini.weights.quantized_linear import QuantizedLinear
+from llama_mini.weights.quantized.linear import QuantizedLinear
 from llama_mini.weights.stored import StoredWeights
 
 

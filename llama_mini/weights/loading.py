@@ -17,8 +17,11 @@ from llama_mini.config import ModelConfig
 from llama_mini.empty import empty_model
 from llama_mini.machine import devices
 from llama_mini.precisions import PRECISIONS, QUANTIZED
-from llama_mini.weights import gguf_file, huggingface_folder, meta_folder, pretrained, refusal
+from llama_mini.weights import pretrained, refusal
 from llama_mini.weights.filling import fill
+from llama_mini.weights.formats.gguf import file as gguf_file
+from llama_mini.weights.formats.huggingface import folder as huggingface_folder
+from llama_mini.weights.formats.meta import folder as meta_folder
 from llama_mini.weights.memory import without_collections
 from llama_mini.weights.stored import StoredWeights
 

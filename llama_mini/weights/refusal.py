@@ -10,7 +10,7 @@ from llama_mini.machine.devices import DEVICES
 from llama_mini.machine.free_memory import free_bytes
 from llama_mini.precisions import PRECISIONS
 from llama_mini.weights.filling import becomes_quantized
-from llama_mini.weights.quantized_linear import quantized_bytes
+from llama_mini.weights.quantized.linear import quantized_bytes
 from llama_mini.weights.stored import StoredWeights
 
 

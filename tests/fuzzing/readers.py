@@ -12,14 +12,14 @@ import torch
 sys.path.append(str(Path(__file__).parents[1] / "weights"))
 
 from byte_level_vocabulary import train_vocabulary
-from micro_gguf import write as write_gguf
+from weights.micro_gguf import write as write_gguf
 
 from fuzzing.mutations import damage
 from llama_mini.config import ModelConfig
 from llama_mini.model import Transformer
-from llama_mini.weights.huggingface_writer import write_huggingface
+from llama_mini.weights.formats.huggingface.writer import write_huggingface
+from llama_mini.weights.formats.meta.writer import write_meta
 from llama_mini.weights.loading import open_checkpoint
-from llama_mini.weights.meta_writer import write_meta
 
 CONFIG = ModelConfig(
     dim=32, n_layers=1, n_heads=2, vocab_size=96, hidden_dim=64, multiple_of=32, max_seq_len=64

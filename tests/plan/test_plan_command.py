@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 
 from llama_mini import CONFIGS, ModelConfig, Transformer
 from llama_mini.cli import app
-from llama_mini.weights.meta_writer import write_meta
+from llama_mini.weights.formats.meta.writer import write_meta
 
 
 def run(*arguments):

@@ -11,9 +11,9 @@ from pathlib import Path
 import torch
 
 from llama_mini.weights import meta
+from llama_mini.weights.formats.meta.pth import open_pth
 from llama_mini.weights.loading import load, open_checkpoint
 from llama_mini.weights.memory import PeakMemory
-from llama_mini.weights.pth import open_pth
 from llama_mini.weights.transfer import Staging
 
 CPU = torch.device("cpu")

@@ -13,7 +13,7 @@ from llama_mini.tokenizer.byte_level import from_vocabulary
 from llama_mini.tokenizer.sentencepiece import train_tokenizer
 from llama_mini.weights import conversion
 from llama_mini.weights.conversion import convert
-from llama_mini.weights.huggingface_writer import write_huggingface
+from llama_mini.weights.formats.huggingface.writer import write_huggingface
 from llama_mini.weights.loading import open_checkpoint
 
 CONFIG = ModelConfig(dim=32, n_layers=2, n_heads=4, vocab_size=290, norm_eps=1e-5)

@@ -12,8 +12,8 @@ from llama_mini.cli import app
 from llama_mini.generation import generate
 from llama_mini.tokenizer.sentencepiece import train_tokenizer
 from llama_mini.weights import filling, meta, stored
+from llama_mini.weights.formats.meta.writer import write_meta
 from llama_mini.weights.loading import find_device, read
-from llama_mini.weights.meta_writer import write_meta
 
 TEXT = ["the river crossed the old bridge", "my neighbour painted a small garden, then another"]
 CONFIG = ModelConfig(

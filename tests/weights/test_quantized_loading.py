@@ -15,9 +15,9 @@ from llama_mini.course import EXERCISES
 from llama_mini.course.judge.grading import symbol_from
 from llama_mini.model import Transformer
 from llama_mini.weights import quantization
-from llama_mini.weights.huggingface_writer import write_huggingface
-from llama_mini.weights.meta_writer import write_meta
-from llama_mini.weights.quantized_linear import QuantizedLinear, group_size_for
+from llama_mini.weights.formats.huggingface.writer import write_huggingface
+from llama_mini.weights.formats.meta.writer import write_meta
+from llama_mini.weights.quantized.linear import QuantizedLinear, group_size_for
 from llama_mini.weights.shapes import parameter_shapes
 
 CONFIG = ModelConfig(dim=64, n_layers=2, n_heads=4, n_kv_heads=2, vocab_size=96, hidden_dim=96)

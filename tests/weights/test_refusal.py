@@ -11,8 +11,8 @@ from llama_mini import ModelConfig, Transformer, load
 from llama_mini.cli import app
 from llama_mini.precisions import PRECISIONS
 from llama_mini.weights import refusal
+from llama_mini.weights.formats.meta.writer import write_meta
 from llama_mini.weights.loading import open_checkpoint
-from llama_mini.weights.meta_writer import write_meta
 from llama_mini.weights.refusal import DoesNotFitError, demand_fit, loading_bytes
 
 CONFIG = ModelConfig(dim=64, n_layers=2, n_heads=4, vocab_size=512, max_seq_len=32)

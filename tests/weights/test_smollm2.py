@@ -10,7 +10,7 @@ from llama_mini.pinned.files import CacheError
 from llama_mini.text.chat import Chat
 from llama_mini.text.chatml import ChatML
 from llama_mini.weights import pretrained
-from llama_mini.weights.gguf_header import read_header
+from llama_mini.weights.formats.gguf.header import read_header
 
 TEXTS = (
     "The river runs past the old mill, and the miller's daughter counts the boats that go by. She "

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from llama_mini import ModelConfig
+from llama_mini.weights.formats.meta.writer import write_meta
 from llama_mini.weights.memory import anonymous_bytes
-from llama_mini.weights.meta_writer import write_meta
 from llama_mini.weights.shapes import parameter_shapes
 
 CONFIG = ModelConfig(dim=1024, n_layers=10, n_heads=8, vocab_size=4096)

@@ -6,8 +6,8 @@ import torch
 from llama_mini import ModelConfig, Transformer, load, slots
 from llama_mini.course import EXERCISES
 from llama_mini.course.judge.grading import symbol_from
-from llama_mini.weights.huggingface_writer import write_huggingface
-from llama_mini.weights.meta_writer import write_meta
+from llama_mini.weights.formats.huggingface.writer import write_huggingface
+from llama_mini.weights.formats.meta.writer import write_meta
 
 # Eleven layers, so that a layer's number may have two digits.
 CONFIG = ModelConfig(dim=32, n_layers=11, n_heads=4, vocab_size=40, max_seq_len=16, multiple_of=8)

@@ -8,8 +8,9 @@ from torch import Tensor
 
 from llama_mini import slots
 from llama_mini.config import CONFIGS, ModelConfig
-from llama_mini.weights import checklist, meta
-from llama_mini.weights.pth import open_pth
+from llama_mini.weights import meta
+from llama_mini.weights.formats.meta import checklist
+from llama_mini.weights.formats.meta.pth import open_pth
 from llama_mini.weights.shapes import parameter_shapes
 from llama_mini.weights.stored import Entry
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from llama_mini.weights.quoting import shown
+from llama_mini.weights.formats.quoting import shown
 
 # Real headers hold a vocabulary: 2 MB at 49,152 tokens, 16 MB at 262,144.
 _MAX_HEADER = 64 << 20

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llama_mini.weights import quantization
-from llama_mini.weights.quantized_linear import (
+from llama_mini.weights.quantized.linear import (
     Int4Linear,
     QuantizedLinear,
     group_size_for,
@@ -77,7 +77,7 @@ def test_kernel_and_expanded_weight_agree_for_every_shape(out, unit, times):
 
 
 def test_the_kernels_are_used_where_they_fit(monkeypatch):
-    from llama_mini.weights import kernels
+    from llama_mini.weights.quantized import kernels
 
     called = []
     for name in ("int8_product", "int4_product"):
@@ -152,7 +152,7 @@ def test_gradients_pass_through_to_the_input(kind, dtype):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_large_weight_is_quantised_as_a_whole_one(kind, monkeypatch):
-    from llama_mini.weights import quantized_linear
+    from llama_mini.weights.quantized import linear as quantized_linear
 
     whole = QuantizedLinear.from_weight(normal(50, 64), kind)
     monkeypatch.setattr(quantized_linear, "WEIGHTS_AT_ONCE", 64 * 7)

@@ -8,8 +8,8 @@ from transformers import AutoTokenizer
 
 from llama_mini import ModelConfig, Transformer, load
 from llama_mini.tokenizer.byte_level import from_vocabulary
-from llama_mini.weights.huggingface_tokenizer import read_tokenizer, write_tokenizer
-from llama_mini.weights.huggingface_writer import write_huggingface
+from llama_mini.weights.formats.huggingface.tokenizer import read_tokenizer, write_tokenizer
+from llama_mini.weights.formats.huggingface.writer import write_huggingface
 
 TEMPLATE = "{% for m in messages %}<|im_start|>{{ m.content }}<|im_end|>{% endfor %}"
 

@@ -8,18 +8,19 @@ from torch import Tensor
 
 from llama_mini.config import ModelConfig
 from llama_mini.tokenizer.sentencepiece import Tokenizer
-from llama_mini.weights import checklist, meta
-from llama_mini.weights.json_file import read_small
-from llama_mini.weights.meta_shards import (
+from llama_mini.weights import meta
+from llama_mini.weights.formats.json_file import read_small
+from llama_mini.weights.formats.meta import checklist
+from llama_mini.weights.formats.meta.params_json import parse_params
+from llama_mini.weights.formats.meta.shards import (
     find_shards,
     open_all,
     open_shard,
     shard_name,
     whole_entries,
 )
-from llama_mini.weights.params_json import parse_params
+from llama_mini.weights.formats.tokenizer_file import demand_vocabulary
 from llama_mini.weights.stored import StoredWeights
-from llama_mini.weights.tokenizer_file import demand_vocabulary
 from llama_mini.weights.transfer import to_device
 
 

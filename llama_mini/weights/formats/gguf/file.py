@@ -12,11 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from llama_mini.weights import gguf_tokenizer
-from llama_mini.weights.gguf_blocks import DTYPES, expand
-from llama_mini.weights.gguf_config import Metadata, model_config
-from llama_mini.weights.gguf_header import Header, TensorPlace, read_header
-from llama_mini.weights.quoting import shown
+from llama_mini.weights.formats.gguf import tokenizer as gguf_tokenizer
+from llama_mini.weights.formats.gguf.blocks import DTYPES, expand
+from llama_mini.weights.formats.gguf.config import Metadata, model_config
+from llama_mini.weights.formats.gguf.header import Header, TensorPlace, read_header
+from llama_mini.weights.formats.quoting import shown
 from llama_mini.weights.stored import Entry, StoredWeights
 from llama_mini.weights.transfer import to_device
 

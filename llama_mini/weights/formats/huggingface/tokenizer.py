@@ -7,8 +7,8 @@ from llama_mini import files
 from llama_mini.tokenizer import byte_level
 from llama_mini.tokenizer.byte_level import ByteLevelTokenizer
 from llama_mini.tokenizer.sentencepiece import Tokenizer
-from llama_mini.weights.json_file import parse_object, read_small
-from llama_mini.weights.tokenizer_file import TOKENIZER, demand_vocabulary
+from llama_mini.weights.formats.json_file import parse_object, read_small
+from llama_mini.weights.formats.tokenizer_file import TOKENIZER, demand_vocabulary
 
 JSON, SETTINGS, TEMPLATE = "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"
 _ADDED = "added_tokens.json"  # tokens that somebody added to a SentencePiece vocabulary

@@ -13,9 +13,10 @@ import torch
 from llama_mini import CONFIGS, ModelConfig, Transformer, load
 from llama_mini.files import DiskFullError
 from llama_mini.tokenizer.sentencepiece import train_tokenizer
-from llama_mini.weights import meta_writer, params_json
+from llama_mini.weights.formats.meta import params_json
+from llama_mini.weights.formats.meta import writer as meta_writer
+from llama_mini.weights.formats.meta.writer import write_meta
 from llama_mini.weights.loading import open_checkpoint, read
-from llama_mini.weights.meta_writer import write_meta
 
 TEXT = ["the river crossed the old bridge", "my neighbour painted a small garden, then another"]
 

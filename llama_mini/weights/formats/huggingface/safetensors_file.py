@@ -6,7 +6,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from llama_mini.weights.quoting import cut, shown
+from llama_mini.weights.formats.quoting import cut, shown
 from llama_mini.weights.stored import Entry
 
 DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}

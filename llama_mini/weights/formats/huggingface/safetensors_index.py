@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
-from llama_mini.weights.json_file import parse_object, read_small
-from llama_mini.weights.quoting import shown
-from llama_mini.weights.safetensors_file import SafetensorsFile
+from llama_mini.weights.formats.huggingface.safetensors_file import SafetensorsFile
+from llama_mini.weights.formats.json_file import parse_object, read_small
+from llama_mini.weights.formats.quoting import shown
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llama_mini.weights import quantization
-from llama_mini.weights.grids import bits_per_weight, relative_error, round_trip
+from llama_mini.weights.quantized.grids import bits_per_weight, relative_error, round_trip
 
 
 def weight(rows=16, columns=256, seed=0):

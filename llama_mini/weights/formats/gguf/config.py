@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from llama_mini.config import ModelConfig
-from llama_mini.weights.gguf_header import TensorPlace
-from llama_mini.weights.quoting import shown
+from llama_mini.weights.formats.gguf.header import TensorPlace
+from llama_mini.weights.formats.quoting import shown
 
 _MAX_CONTEXT = 1 << 20  # the rotations of more positions would be a table of gigabytes
 

@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from llama_mini.weights import kernels, quantization
+from llama_mini.weights import quantization
+from llama_mini.weights.quantized import kernels
 
 GROUP_SIZE = 128
 # Weights quantised in one go. The float32 copies on the way there stay below half a gigabyte.

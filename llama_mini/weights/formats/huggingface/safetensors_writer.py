@@ -7,7 +7,7 @@ from typing import IO
 import torch
 from torch import Tensor
 
-from llama_mini.weights.safetensors_file import DTYPES
+from llama_mini.weights.formats.huggingface.safetensors_file import DTYPES
 
 _CODES = {dtype: code for code, dtype in DTYPES.items()}
 _CHUNK = 1 << 24  # bytes

@@ -8,8 +8,8 @@ import torch
 
 from llama_mini import feedforward
 from llama_mini.config import ModelConfig
-from llama_mini.weights.json_file import parse_object
-from llama_mini.weights.quoting import shown
+from llama_mini.weights.formats.json_file import parse_object
+from llama_mini.weights.formats.quoting import shown
 
 # Our field → its key and, where files may leave it out, the default of transformers' LlamaConfig.
 _WHOLE_NUMBERS = {

@@ -13,11 +13,11 @@ from llama_mini import files
 from llama_mini.config import ModelConfig
 from llama_mini.weights import huggingface
 from llama_mini.weights.casting import cast
-from llama_mini.weights.huggingface_config import config_values
-from llama_mini.weights.huggingface_folder import CONFIG
-from llama_mini.weights.huggingface_tokenizer import write_tokenizer
-from llama_mini.weights.safetensors_index import INDEX, SINGLE
-from llama_mini.weights.safetensors_writer import SafetensorsWriter
+from llama_mini.weights.formats.huggingface.config import config_values
+from llama_mini.weights.formats.huggingface.folder import CONFIG
+from llama_mini.weights.formats.huggingface.safetensors_index import INDEX, SINGLE
+from llama_mini.weights.formats.huggingface.safetensors_writer import SafetensorsWriter
+from llama_mini.weights.formats.huggingface.tokenizer import write_tokenizer
 from llama_mini.weights.shapes import parameter_shapes
 
 _SHARD_BYTES = 5_000_000_000

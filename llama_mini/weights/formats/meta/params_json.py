@@ -6,8 +6,8 @@ from typing import Any
 
 from llama_mini import feedforward
 from llama_mini.config import ModelConfig
-from llama_mini.weights.json_file import parse_object
-from llama_mini.weights.quoting import listed, shown
+from llama_mini.weights.formats.json_file import parse_object
+from llama_mini.weights.formats.quoting import listed, shown
 
 # Meta's own six, in the order of the release; then what its later models add, and one of ours.
 REQUIRED = ("dim", "multiple_of", "n_heads", "n_layers", "norm_eps", "vocab_size")

@@ -10,14 +10,14 @@ import sentencepiece
 import torch
 from byte_level_vocabulary import LINES, train_vocabulary
 from gguf import quants
-from micro_gguf import CONFIG, make_model, write
+from weights.micro_gguf import CONFIG, make_model, write
 
 from llama_mini import load
 from llama_mini.model import Transformer
 from llama_mini.tokenizer.sentencepiece import Tokenizer, train_tokenizer
 from llama_mini.weights.conversion import convert
-from llama_mini.weights.gguf_blocks import BLOCK, expand
-from llama_mini.weights.gguf_file import Gguf
+from llama_mini.weights.formats.gguf.blocks import BLOCK, expand
+from llama_mini.weights.formats.gguf.file import Gguf
 from llama_mini.weights.loading import open_checkpoint
 
 TOKENS = torch.randint(CONFIG.vocab_size, (2, 40), generator=torch.Generator().manual_seed(4))

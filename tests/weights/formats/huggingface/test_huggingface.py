@@ -16,11 +16,11 @@ from llama_mini import CONFIGS, ModelConfig, Transformer, load, rope, slots
 from llama_mini.files import DiskFullError
 from llama_mini.tokenizer.sentencepiece import train_tokenizer
 from llama_mini.weights import huggingface
-from llama_mini.weights.huggingface_config import config_values, parse_config
-from llama_mini.weights.huggingface_folder import HuggingFaceFolder
-from llama_mini.weights.huggingface_writer import write_huggingface
+from llama_mini.weights.formats.huggingface.config import config_values, parse_config
+from llama_mini.weights.formats.huggingface.folder import HuggingFaceFolder
+from llama_mini.weights.formats.huggingface.writer import write_huggingface
+from llama_mini.weights.formats.meta.writer import write_meta
 from llama_mini.weights.loading import open_checkpoint
-from llama_mini.weights.meta_writer import write_meta
 from llama_mini.weights.shapes import parameter_shapes
 
 CPU = torch.device("cpu")
@@ -336,7 +336,7 @@ def test_a_disk_that_fills_leaves_nothing(tmp_path, monkeypatch):
     def full(file):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("llama_mini.weights.huggingface_writer.os.fsync", full)
+    monkeypatch.setattr("llama_mini.weights.formats.huggingface.writer.os.fsync", full)
     with pytest.raises(DiskFullError, match="No room left for"):
         export(tmp_path / "hf", drawn(TIED))
     assert list(tmp_path.iterdir()) == []
@@ -347,7 +347,7 @@ import os, signal, sys
 from pathlib import Path
 import torch
 from llama_mini import ModelConfig, Transformer
-from llama_mini.weights.huggingface_writer import write_huggingface
+from llama_mini.weights.formats.huggingface.writer import write_huggingface
 
 model = Transformer(ModelConfig(dim=32, n_layers=2, n_heads=2, vocab_size=64))
 def tensors():
@@ -392,7 +392,7 @@ def test_nothing_is_overwritten(tmp_path):
 
 @given(n_shards=st.integers(1, 21))
 def test_however_many_files_each_tensor_is_in_one(n_shards):
-    from llama_mini.weights.huggingface_writer import _assign
+    from llama_mini.weights.formats.huggingface.writer import _assign
 
     shapes = {huggingface.huggingface_name(n): shape for n, shape in parameter_shapes(GROUPED)}
     shards = _assign(shapes, 2, n_shards)

@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from llama_mini.weights.quoting import cut, shown
+from llama_mini.weights.formats.quoting import cut, shown
 
 
 def read_small(path: Path, max_bytes: int = 1 << 16) -> bytes:

@@ -7,10 +7,10 @@ import gguf
 import numpy as np
 import pytest
 from byte_level_vocabulary import train_vocabulary
-from micro_gguf import make_model, write
+from weights.micro_gguf import make_model, write
 
-from llama_mini.weights import gguf_header
-from llama_mini.weights.gguf_header import parse_header, read_header
+from llama_mini.weights.formats.gguf import header as gguf_header
+from llama_mini.weights.formats.gguf.header import parse_header, read_header
 
 U8, U32, I32, F32, BOOL, STRING, ARRAY, U64 = 0, 4, 5, 6, 7, 8, 9, 10
 HUGE = 2**64 - 1

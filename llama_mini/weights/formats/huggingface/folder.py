@@ -9,12 +9,12 @@ from torch import Tensor
 from llama_mini import slots
 from llama_mini.config import ModelConfig
 from llama_mini.weights import huggingface
-from llama_mini.weights.huggingface_config import parse_config
-from llama_mini.weights.huggingface_tokenizer import read_tokenizer, tokenizer_notes
-from llama_mini.weights.json_file import read_small
-from llama_mini.weights.quoting import shown
-from llama_mini.weights.safetensors_file import SafetensorsFile
-from llama_mini.weights.safetensors_index import INDEX, SINGLE, open_files
+from llama_mini.weights.formats.huggingface.config import parse_config
+from llama_mini.weights.formats.huggingface.safetensors_file import SafetensorsFile
+from llama_mini.weights.formats.huggingface.safetensors_index import INDEX, SINGLE, open_files
+from llama_mini.weights.formats.huggingface.tokenizer import read_tokenizer, tokenizer_notes
+from llama_mini.weights.formats.json_file import read_small
+from llama_mini.weights.formats.quoting import shown
 from llama_mini.weights.shapes import parameter_shapes
 from llama_mini.weights.stored import Entry, StoredWeights
 from llama_mini.weights.transfer import to_device

@@ -10,10 +10,10 @@ import torch
 
 from llama_mini import CONFIGS, ModelConfig, Transformer, load
 from llama_mini.tokenizer.sentencepiece import train_tokenizer
-from llama_mini.weights.checklist import parse_checklist
+from llama_mini.weights.formats.meta.checklist import parse_checklist
+from llama_mini.weights.formats.meta.params_json import parse_params
+from llama_mini.weights.formats.meta.writer import write_meta
 from llama_mini.weights.loading import open_checkpoint
-from llama_mini.weights.meta_writer import write_meta
-from llama_mini.weights.params_json import parse_params
 
 CONFIG = ModelConfig(dim=32, n_layers=2, n_heads=4, vocab_size=292, multiple_of=16)
 PARAMS = (

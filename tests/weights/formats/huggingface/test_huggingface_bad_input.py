@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from llama_mini import ModelConfig, Transformer, load
 from llama_mini.tokenizer.sentencepiece import train_tokenizer
-from llama_mini.weights.huggingface_config import config_values, parse_config
-from llama_mini.weights.huggingface_writer import write_huggingface
-from llama_mini.weights.safetensors_file import SafetensorsFile
+from llama_mini.weights.formats.huggingface.config import config_values, parse_config
+from llama_mini.weights.formats.huggingface.safetensors_file import SafetensorsFile
+from llama_mini.weights.formats.huggingface.writer import write_huggingface
 
 CONFIG = ModelConfig(dim=32, n_layers=2, n_heads=4, vocab_size=290, hidden_dim=48)
 INDEX = "model.safetensors.index.json"

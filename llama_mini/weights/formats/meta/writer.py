@@ -10,11 +10,12 @@ from torch import Tensor
 
 from llama_mini import files, rope
 from llama_mini.config import ModelConfig
-from llama_mini.weights import checklist, meta
+from llama_mini.weights import meta
 from llama_mini.weights.casting import cast
-from llama_mini.weights.meta_shards import shard_name
-from llama_mini.weights.params_json import params_text
-from llama_mini.weights.pth_writer import PthWriter
+from llama_mini.weights.formats.meta import checklist
+from llama_mini.weights.formats.meta.params_json import params_text
+from llama_mini.weights.formats.meta.pth_writer import PthWriter
+from llama_mini.weights.formats.meta.shards import shard_name
 from llama_mini.weights.shapes import parameter_shapes
 
 

@@ -1,0 +1,1 @@
+"""GGUF, the format of llama.cpp: one file with settings, tokenizer and tensors."""
