@@ -14,6 +14,12 @@ HOMES = (
     "llama_mini.training.scale.shard",
     "llama_mini.training.scale.precision",
 )
+# The homes of what a summary's numbers and its sample follow from besides.
+MEASURES = (
+    "llama_mini.training.scale.flops",
+    "llama_mini.evaluation.held_out",
+    "llama_mini.generation",
+)
 MASKS = "llama_mini.data.mixing.packing"
 
 NAME_ALONE = ""

@@ -103,7 +103,7 @@ def summarize(trainer: Trainer) -> Summary:
         bits_per_byte=held_out.bits_per_byte(validation_loss, n_tokens, n_bytes),
         code=trainer.whose_code(),
         mix_code=trainer.whose_mix(),
-        measured_code=slots.describe(slots.fingerprint(*whose.HOMES)),
+        measured_code=slots.describe(slots.fingerprint(*whose.HOMES, *whose.MEASURES)),
         sample="".join(stream_text(trainer.model, trainer.tokenizer, PROMPT)),
     )
     files.write_json(trainer.run.summary_file, vars(summary))
