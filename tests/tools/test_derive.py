@@ -302,6 +302,12 @@ def test_every_derived_cell_of_the_package_runs_by_itself(slot):
     assert ast.get_docstring(stub) == ast.get_docstring(whole)
 
 
+@pytest.mark.parametrize("name", TO_COME)
+def test_a_symbol_to_come_is_in_one_place(name):
+    (place,) = [slot for whole, slot in DEFINED.items() if whole.endswith(f".{name}")]
+    assert place in SLOTS
+
+
 # What stubs have ever imported that is private: cells that learners kept import it still.
 @pytest.mark.parametrize(
     ("module", "names"),
