@@ -229,10 +229,10 @@ print(
 # | Why | 00–01 | the reason for small models and many tokens |
 # | Text | 02 | a tokenizer |
 # | Architecture | 03–08 | a LLaMA, and text out of it |
-# | Data | 09–10 | a cleaned web and a mix of seven sources |
-# | Training | 11–13 | **a model of your own** |
+# | Data | 09–10, to come | a cleaned web and a mix of seven sources |
+# | Training | 13; 11–12 to come | **a model of your own** |
 # | Full weights | 14–15 | **Meta's 7B to 65B, run by your code** |
-# | After | 16–18 | evaluation, fine-tuning, a look inside |
+# | After | 16–18, to come | evaluation, fine-tuning, a look inside |
 #
 # ## In three lines
 #

@@ -112,7 +112,7 @@ for name, tensor in model.state_dict().items():
 # ## What happens without a loader
 #
 # **You start Meta's program on one GPU.** It was written for as many processes as there are files, each
-# with one of them. It compares the two numbers before it does anything else:
+# with one of them. It compares the two numbers before it loads any of them:
 
 
 # %%

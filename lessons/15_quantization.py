@@ -350,8 +350,14 @@ figures.show(
 # ## What becomes of what the model says
 #
 # An error in the weights is not yet an error in the text. What counts is how surprised the model is by text
-# it has not seen: its perplexity. First on a model small enough to train here, in seconds, on sentences
-# that a few lines can make:
+# it has not seen: its loss (lesson 01), which quantisation papers write as *perplexity*,
+#
+# $$\text{perplexity} = e^{\text{mean nats per token}}.$$
+#
+# It is the number of equally likely tokens among which a model would hesitate as much. A *difference* of
+# losses is therefore a *ratio* of perplexities: a tenth of a nat more is 10.5 % more perplexity.
+#
+# First on a model small enough to train here, in seconds, on sentences that a few lines can make:
 
 # %%
 import copy
@@ -435,13 +441,6 @@ for bits in range(8, 1, -1):
 # %% [markdown]
 # Eight bits cost nothing that can be measured. Then, somewhere between four bits and two, it falls off a
 # cliff. Where the cliff is depends on the model.
-#
-# *Perplexity* is the loss in another dress (lesson 01 has the loss):
-#
-# $$\text{perplexity} = e^{\text{mean nats per token}}$$
-#
-# It is the number of equally likely tokens among which a model would hesitate as much. A *difference* of
-# losses is therefore a *ratio* of perplexities.
 #
 # For larger ones the committed results have a line for each scheme: a model of the course (`mini`, trained
 # as in lesson 13) and SmolLM2, both on eight documents of the validation split. The difference is in nats per
