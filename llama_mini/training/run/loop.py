@@ -4,7 +4,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,48 +19,20 @@ from llama_mini.data.bigram import Bigram
 from llama_mini.data.shards import TokenShards
 from llama_mini.data.table import whose_code
 from llama_mini.tokenizer.sentencepiece import Tokenizer
-from llama_mini.training.recipe import optimizer, schedule
+from llama_mini.training.recipe import optimizer
 from llama_mini.training.recipe.update import NotFiniteError, Step
 from llama_mini.training.run import checkpoint, folder, interrupt, resolve
 from llama_mini.training.run import code as whose
 from llama_mini.training.run.checkpoint import Checkpoint
 from llama_mini.training.run.forward import Forward
-from llama_mini.training.run.metrics import MetricsLog
-from llama_mini.training.run.pace import Pace
+from llama_mini.training.run.metrics import MetricsLog, Update
 from llama_mini.training.run.settings import TrainSettings
+from llama_mini.training.run.timetable import Timetable
 from llama_mini.training.run.validation import Validation
 from llama_mini.training.run.windows import Batches
 from llama_mini.training.scale.loss_scale import LossScale
 from llama_mini.training.scale.processes import Ranks
 from llama_mini.training.scale.sharded_adamw import ShardedAdamW
-
-
-@dataclass(frozen=True)
-class Update:
-    """What one update did.
-
-    step: updates done so far. total_steps: in all, or None while the pace is being measured.
-    loss: nats per token of this batch, before the update. grad_norm: before clipping.
-    tokens: read so far. seconds: spent so far. validation_loss: nats per token on a fixed sample of
-    the validation split, where this update was followed by such a look, else None.
-    """
-
-    step: int
-    total_steps: int | None
-    loss: float
-    lr: float
-    grad_norm: float
-    tokens: int
-    tokens_per_second: float
-    seconds: float
-    validation_loss: float | None
-
-    @property
-    def seconds_left(self) -> float | None:
-        """A forecast from the run's own average pace."""
-        if self.total_steps is None:
-            return None
-        return self.seconds / self.step * (self.total_steps - self.step)
 
 
 class Trainer:
@@ -112,11 +84,10 @@ class Trainer:
         saved = checkpoint.load(trainer.run.last)
         settings = TrainSettings.from_dict(saved.settings)
         resolve.refuse_other_settings(trainer.run.name, settings, given)
-        saved.code = whose.known(saved.code, whose.todays(settings.document_mask))
+        now = whose.todays(settings.document_mask)
+        saved.code = whose.known(saved.code, now)
         if not with_todays_code:
-            whose.refuse_other_code(
-                trainer.run.name, saved.code, whose.todays(settings.document_mask)
-            )
+            whose.refuse_other_code(trainer.run.name, saved.code, now)
         settings = replace(settings, data=given.get("data") or settings.data)
         trainer._open_data(settings)
         resolve.refuse_other_data(
@@ -132,7 +103,12 @@ class Trainer:
     @property
     def finished(self) -> bool:
         """Whether all updates are done."""
-        return self.total_steps is not None and self.step >= self.total_steps
+        return self._timetable.is_over(self.step)
+
+    @property
+    def total_steps(self) -> int | None:
+        """Updates in all, or None while the pace is still being measured."""
+        return self._timetable.total_steps
 
     @cached_property
     def bigram(self) -> Bigram:
@@ -191,18 +167,18 @@ class Trainer:
 
     def _advance(self, log: MetricsLog) -> Update:
         """One update, the look at the validation split if it is time, and the line in the log."""
-        started = time.perf_counter()
-        lr = self._learning_rate()
+        timetable, started = self._timetable, time.perf_counter()
+        lr = timetable.learning_rate(self.step)
         batch_loss, grad_norm = self._update(lr)
         self._note_whose_code(log)
         self.step += 1
         updated = time.perf_counter()
-        self._pace.note(updated - started)
+        timetable.pace.note(updated - started)
 
         validation_loss = None
-        if self._time_to_look():
+        if timetable.is_time_to_look(self.step):
             validation_loss = self._quick_look()
-            self._look_seconds = time.perf_counter() - updated
+            timetable.look_seconds = time.perf_counter() - updated
         looked = time.perf_counter()
         self.seconds += looked - started
         update = Update(
@@ -212,7 +188,7 @@ class Trainer:
             lr=lr,
             grad_norm=grad_norm,
             tokens=self.step * self.tokens_per_update,
-            tokens_per_second=self.tokens_per_update / self._pace.seconds_per_update,
+            tokens_per_second=self.tokens_per_update / timetable.pace.seconds_per_update,
             seconds=self.seconds,
             validation_loss=validation_loss,
         )
@@ -222,10 +198,11 @@ class Trainer:
             self._keep(validation_loss)
             # What writing a checkpoint takes, only the next one can tell.
             writing = time.perf_counter() - looked
-            self._look_seconds += writing
+            timetable.look_seconds += writing
             self.seconds += writing
         if self.total_steps is None:
-            self._fix_the_end()
+            last_look = self.validation.n_tokens / self.quick_validation.n_tokens
+            timetable.fix_the_end(self.step, self.seconds, last_look)
         return update
 
     def _quick_look(self) -> float:
@@ -270,22 +247,6 @@ class Trainer:
             f"{self.settings.lr:g}, or with --precision fp32."
         )
 
-    def _learning_rate(self) -> float:
-        # While the pace is being measured, the end is far away and the warm-up is at its start.
-        total = self.total_steps or 10 * (self.settings.warmup_steps + self.step + 1)
-        warmup = schedule.warmup_length(self.settings.warmup_steps, total)
-        return schedule.learning_rate(
-            self.step, self.settings.lr, warmup, total, self.settings.final_lr_fraction
-        )
-
-    def _time_to_look(self) -> bool:
-        if self.step == 1 or self.finished:
-            return True
-        if self.total_steps is None:
-            # To fix the end, one must know what a look takes.
-            return not self._look_seconds
-        return self.step % max(1, self.total_steps // self.settings.evaluations) == 0
-
     def _keep(self, validation_loss: float) -> None:
         """Write the checkpoint, and a second one if this is the best so far."""
         if validation_loss < self.best_loss:
@@ -297,16 +258,6 @@ class Trainer:
         state = self._checkpoint()  # of which every process may hold a piece
         if self.ranks.is_first:
             checkpoint.save(path, state)
-
-    def _fix_the_end(self) -> None:
-        """Once the pace is known, choose the last update, so that the schedule ends on time."""
-        budget = 60 * self.settings.minutes
-        if not self.ranks.from_first(self._pace.known(budget)):
-            return
-        last_look = self._look_seconds * self.validation.n_tokens / self.quick_validation.n_tokens
-        looks = self.settings.evaluations * self._look_seconds + last_look
-        left = self._pace.updates_in(budget - self.seconds - looks)
-        self.total_steps = self.step + int(self.ranks.from_first(left))
 
     def _open_data(self, settings: TrainSettings) -> None:
         self.data_folder = settings.data or shards.default_folder()
@@ -346,12 +297,11 @@ class Trainer:
             Validation(self.validation_tokens, seq_len, most, settings.document_mask)
             for most in (None, settings.quick_windows)
         )
-        self.step, self.total_steps, self.seconds = 0, settings.steps, 0.0
+        self._timetable = Timetable(settings, self.ranks)
+        self.step, self.seconds = 0, 0.0
         self.best_loss = math.inf
         self.tokens_per_update = settings.batch_size * seq_len
         self.code, self.code_changes = whose.todays(settings.document_mask), []
-        self._pace = Pace()
-        self._look_seconds = 0.0
 
     def _checkpoint(self) -> Checkpoint:
         return Checkpoint(
@@ -367,7 +317,7 @@ class Trainer:
             params=self.config.to_dict(),
             code=self.code,
             code_changes=self.code_changes,
-            look_seconds=self._look_seconds,
+            look_seconds=self._timetable.look_seconds,
             loss_scale=vars(self._step.loss_scale).copy() if self._step.loss_scale else {},
         )
 
@@ -375,10 +325,11 @@ class Trainer:
         self.model.load_state_dict(saved.model)
         self.optimizer.load_state_dict(saved.optimizer)
         checkpoint.restore_rng(saved.rng, self.device)
-        self.step, self.total_steps, self.seconds = saved.step, saved.total_steps, saved.seconds
+        self.step, self.seconds = saved.step, saved.seconds
+        self._timetable.total_steps = saved.total_steps
         self.best_loss = saved.best_loss
         self.code, self.code_changes = saved.code, saved.code_changes
-        self._look_seconds = saved.look_seconds
+        self._timetable.look_seconds = saved.look_seconds
         if saved.loss_scale:
             self._step.loss_scale = LossScale(**saved.loss_scale)
         self.saved_step = saved.step

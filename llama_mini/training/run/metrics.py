@@ -1,11 +1,40 @@
 """One line of JSON for each update, appended as it happens, and one for what is worth knowing."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from llama_mini import files
+
+
+@dataclass(frozen=True)
+class Update:
+    """What one update did.
+
+    step: updates done so far. total_steps: in all, or None while the pace is being measured.
+    loss: nats per token of this batch, before the update. grad_norm: before clipping.
+    tokens: read so far. seconds: spent so far. validation_loss: nats per token on a fixed sample of
+    the validation split, where this update was followed by such a look, else None.
+    """
+
+    step: int
+    total_steps: int | None
+    loss: float
+    lr: float
+    grad_norm: float
+    tokens: int
+    tokens_per_second: float
+    seconds: float
+    validation_loss: float | None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """A forecast from the run's own average pace."""
+        if self.total_steps is None:
+            return None
+        return self.seconds / self.step * (self.total_steps - self.step)
 
 
 class MetricsLog:
