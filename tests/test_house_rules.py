@@ -8,6 +8,7 @@ import types
 import pytest
 import room_graph
 from captured_symbols import captured_in_memory, captured_in_text
+from leaves import LEAVES
 from room_graph import FILES, PACKAGE
 
 from llama_mini import slots
@@ -18,10 +19,10 @@ OF_A_MODEL = {*ARCHITECTURE, "config", "cache", "model"}
 
 
 def exercise_symbols() -> dict[str, set[str]]:
-    """Home module → the names of its exercise symbols."""
+    """Home module → the names of its exercise symbols, of which some wait for their lesson."""
     from llama_mini.course import EXERCISES
 
-    homes: dict[str, set[str]] = {}
+    homes = {f"llama_mini.{home}": set(names.split()) for home, names in LEAVES.items()}
     for exercise in EXERCISES.values():
         module, symbol = exercise.symbol.split(":")
         homes.setdefault(module, set()).add(symbol)
@@ -35,6 +36,18 @@ def symbols_by_id() -> dict[int, str]:
         for home, names in exercise_symbols().items()
         for name in names
     }
+
+
+@pytest.mark.parametrize("name", ["Checkpoint", "Run", "is_run", "PRECISIONS"])
+def test_one_name_stands_for_one_thing(name):
+    defined = [
+        path
+        for path in FILES
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if name == getattr(node, "name", None)
+        or name in [ast.unparse(target) for target in getattr(node, "targets", [])]
+    ]
+    assert len(defined) == 1, defined
 
 
 def test_the_rooms_form_no_circle():
