@@ -87,6 +87,21 @@ def sentences(text: str) -> list[str]:
     return re.split(r"(?<=[.!?])[\"']?\s+(?=[A-Z0-9\"'(])", text)
 
 
+_SENTENCE_END = re.compile(r"[.!?][\"'”’)]*\s+(?=\S)")
+
+
+def closing_line_apart(text: str) -> str:
+    """An article with what follows its last sentence as a paragraph of its own, if anything does.
+
+    Such as "READ: Five ways in which it will change" behind "… he said." An article without any
+    sentence stays as it is.
+    """
+    if re.search(r"[.!?][\"'”’)]*\Z", text):
+        return text
+    ends = [match.end() for match in _SENTENCE_END.finditer(text)]
+    return f"{text[: ends[-1]].rstrip()}\n\n{text[ends[-1] :]}" if ends else text
+
+
 def without_phrases(text: str, phrases: Iterable[str]) -> str:
     """Remove each phrase wherever it occurs."""
     for phrase in phrases:

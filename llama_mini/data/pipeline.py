@@ -47,6 +47,7 @@ def reading(part: Part, table: SourceTable) -> Stage:
 def of_part(part: Part) -> list[Stage]:
     """What only the documents of one part of the table go through, after they are read."""
     there_are = {
+        "closing_lines": Stage("closing_lines", "closing_lines"),
         "form_lines": Stage("form_lines", "form_lines"),
         "c4_pages": Stage("c4_pages", "c4_pages", {"bad_words": list(part.option("bad_words"))}),
     }

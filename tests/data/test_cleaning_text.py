@@ -173,3 +173,18 @@ def test_extraction_keeps_the_article_and_leaves_the_menu():
 )
 def test_the_language_of_a_sentence_is_found(text, code):
     assert language.detect_language(text) == code
+
+
+@pytest.mark.parametrize(
+    ("text", "apart"),
+    [
+        (
+            'A title\n\nIt rained. "So it did." READ: More',
+            'A title\n\nIt rained. "So it did."\n\nREAD: More',
+        ),
+        ("It rained. It stopped.", "It rained. It stopped."),
+        ("A title alone", "A title alone"),
+    ],
+)
+def test_what_follows_the_last_sentence_becomes_a_line(text, apart):
+    assert news.closing_line_apart(text) == apart

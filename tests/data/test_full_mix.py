@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from llama_mini.data.build import build_mix, mix_table
 from llama_mini.data.shards import TOKENIZER_FILE, TokenShards, is_intact
 from llama_mini.data.sources import load_table
 from llama_mini.tokenizer.sentencepiece import Tokenizer
+from llama_mini.training import Trainer, TrainSettings
 
 pytestmark = pytest.mark.slow
 
@@ -63,12 +65,17 @@ def test_the_tokenizer_has_llamas_flags(mix):
     assert tokenizer.decode(tokenizer.encode(text)) == text
 
 
-def test_packing_again_gives_the_same_bytes(mix, tmp_path):
-    build_mix(tmp_path / "again", progress=False)
-    again = {p.name: p.read_bytes() for p in (tmp_path / "again").iterdir()}
-    assert again == {name: (mix / name).read_bytes() for name in again}
-    assert is_intact(mix)
+def test_building_from_nothing_but_the_downloads_gives_the_same_bytes(mix, tmp_path, monkeypatch):
+    downloads = paths.cache_dir() / "downloads"
+    monkeypatch.setenv("LLAMA_MINI_CACHE", str(tmp_path / "cache"))
+    shutil.copytree(downloads, paths.cache_dir() / "downloads")
+    report = build_mix(tmp_path / "again", progress=False)
+    assert "read and clean" in report.seconds
+    again = {path.name: path.read_bytes() for path in (tmp_path / "again").iterdir()}
+    assert again == {path.name: path.read_bytes() for path in mix.iterdir()}
+    assert is_intact(tmp_path / "again")
 
 
 def test_the_mix_lies_where_training_looks_for_it(mix):
-    assert mix == paths.mix_dir()
+    trainer = Trainer(TrainSettings(config="nano", steps=1))
+    assert trainer.data_folder == mix

@@ -195,14 +195,17 @@ import sys
 from pathlib import Path
 from llama_mini.data.build import build_mix
 from llama_mini.data.sources import load_table
-build_mix(Path(sys.argv[1]), table=load_table(Path(sys.argv[2])), progress=False, **{sizes})
+build_mix(Path(sys.argv[1]), table=load_table(Path(sys.argv[2])), progress={progress}, **{sizes})
 """.replace("{sizes}", repr(TINY_SIZES))
 
 
-def start_tiny_build(tiny: TinyIndex, out: Path, before: str = "") -> subprocess.Popen:
+def start_tiny_build(
+    tiny: TinyIndex, out: Path, before: str = "", progress: bool = False
+) -> subprocess.Popen:
     """The same build in a process of its own."""
+    script = BUILD_TINY.replace("{progress}", str(progress))
     return subprocess.Popen(
-        [sys.executable, "-c", before + BUILD_TINY, str(out), str(tiny.table_file)],
+        [sys.executable, "-c", before + script, str(out), str(tiny.table_file)],
         env=tiny.env,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
