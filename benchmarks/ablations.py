@@ -31,12 +31,11 @@ from typing import Any
 
 import torch
 from ablation_variants import VARIANTS, build
-from torch import nn
 
 from llama_mini import ModelConfig, paths
 from llama_mini.data.shards import TokenShards
-from llama_mini.training.recipe import loss as objective
 from llama_mini.training.recipe import optimizer, schedule
+from llama_mini.training.recipe.update import Step
 from llama_mini.training.run.validation import Validation
 from llama_mini.training.run.windows import Batches, Tokens
 
@@ -91,17 +90,11 @@ def train(
     model = build(variant, settings.config(tokens.vocab_size), seed)
     batches = Batches(tokens, settings.batch_size, settings.seq_len, seed)
     adamw = optimizer.adamw(model, settings.lr)
-    losses = []
+    update, losses = Step(model, adamw, 1.0, model), []
     for step in range(settings.steps):
         lr = schedule.learning_rate(step, settings.lr, settings.warmup_steps, settings.steps)
-        optimizer.set_learning_rate(adamw, lr)
-        inputs, targets = batches.batch(step)
-        loss = objective.next_token_loss(model(inputs), targets)
-        adamw.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        adamw.step()
-        losses.append(loss.item())
+        loss, _ = update([batches.batch(step)], lr)
+        losses.append(loss)
     held_out = Validation(validation, settings.seq_len, settings.validation_windows)
     return {
         "parameters": sum(p.numel() for p in model.parameters()),
