@@ -3,6 +3,7 @@
 import ast
 import functools
 import importlib
+import re
 import types
 
 import pytest
@@ -59,6 +60,21 @@ def test_the_rooms_form_no_circle():
     print(room_graph.drawn(edges))
 
 
+def test_the_table_for_contributors_is_an_order_of_the_rooms():
+    text = (PACKAGE.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    table = text.partition("| rooms | what they are |")[2].partition("\n\n")[0]
+    order = [
+        room
+        for row in re.findall(r"^\| `([\w ]+)` \|", table, re.MULTILINE)
+        for room in row.split()
+    ]
+    edges = room_graph.graph()
+    assert sorted(order) == sorted(edges)
+    for room in order:
+        above_or_left = set(order[: order.index(room)])
+        assert set(edges[room]) <= above_or_left, f"{room} stands too high in the table"
+
+
 @pytest.mark.parametrize(
     "statement",
     [
@@ -95,7 +111,7 @@ def test_an_import_in_any_form_is_one_that_closes_a_circle(statement, tmp_path):
     assert room_graph.levels(edges) == [["paths"], ["weights"], ["training"]]
 
 
-@pytest.mark.parametrize("own", ["data", "tokenizer", "pinned"])
+@pytest.mark.parametrize("own", ["data", "tokenizer", "pinned", "workspace"])
 def test_data_and_tokenizer_know_no_model(own):
     assert not room_graph.reached(room_graph.graph(), own) & OF_A_MODEL
 
