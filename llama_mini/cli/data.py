@@ -26,7 +26,6 @@ def build_data(
         use_overlay(overlay)
         try:
             from llama_mini.data import build
-            from llama_mini.data.table import whose_code
         except ModuleNotFoundError as error:
             raise ValueError(
                 f"The package {error.name} is missing. Install what the data mix needs: "
@@ -35,7 +34,7 @@ def build_data(
         report = build.build_mix(
             out, seed=seed, vocab_size=vocab_size, total_tokens=tokens or build.TOTAL_TOKENS
         )
-        typer.echo(f"{report}\n\n{report.folder}\nMade by {whose_code(report.about)}.")
+        typer.echo(f"{report}\n{report.folder}")
         if report.seconds:
             stages = ", ".join(f"{name} {time:.0f} s" for name, time in report.seconds.items())
             typer.echo(f"Built: {stages}.")

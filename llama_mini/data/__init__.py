@@ -1,4 +1,4 @@
-"""The data rooms, in the order text walks through them.
+"""From package files to token shards: `pipeline.py` has the stages, `build.py` runs them.
 
-sources → fetch → readers (extraction, cleaning) → language → quality → dedup → mixing → shards
+sources → readers → stages, each in a file of `stages/` and made of leaves → mixing → shards
 """

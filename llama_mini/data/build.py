@@ -19,7 +19,7 @@ from llama_mini.data.keys import Key
 from llama_mini.data.mixing import assemble, vocabulary
 from llama_mini.data.mixing.passes import Sampled
 from llama_mini.data.sources import Part, SourceTable, load_table
-from llama_mini.data.table import MixRow, format_table, mix_table
+from llama_mini.data.table import MixRow, format_table, mix_table, whose_code
 from llama_mini.pinned import fetch
 from llama_mini.tokenizer.sentencepiece import Tokenizer
 
@@ -45,7 +45,7 @@ class MixReport:
     about: dict[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return format_table(self.rows)
+        return f"{format_table(self.rows)}\n\nMade by {whose_code(self.about)}."
 
 
 def build_mix(

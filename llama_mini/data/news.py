@@ -87,7 +87,7 @@ def sentences(text: str) -> list[str]:
     return re.split(r"(?<=[.!?])[\"']?\s+(?=[A-Z0-9\"'(])", text)
 
 
-_SENTENCE_END = re.compile(r"[.!?][\"'”’)]*\s+(?=\S)")
+_SENTENCE_END = re.compile(r"(?<!\.\.)[.!?][\"”]?(?=\s|$)\s*")
 
 
 def closing_line_apart(text: str) -> str:
@@ -96,10 +96,10 @@ def closing_line_apart(text: str) -> str:
     Such as "READ: Five ways in which it will change" behind "… he said." An article without any
     sentence stays as it is.
     """
-    if re.search(r"[.!?][\"'”’)]*\Z", text):
-        return text
     ends = [match.end() for match in _SENTENCE_END.finditer(text)]
-    return f"{text[: ends[-1]].rstrip()}\n\n{text[ends[-1] :]}" if ends else text
+    if not ends or ends[-1] == len(text):
+        return text
+    return f"{text[: ends[-1]].rstrip()}\n\n{text[ends[-1] :]}"
 
 
 def without_phrases(text: str, phrases: Iterable[str]) -> str:

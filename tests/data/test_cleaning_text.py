@@ -184,6 +184,8 @@ def test_the_language_of_a_sentence_is_found(text, code):
         ),
         ("It rained. It stopped.", "It rained. It stopped."),
         ("A title alone", "A title alone"),
+        ("It rained. (So it did.)", "It rained.\n\n(So it did.)"),
+        ("It rained. And then...", "It rained.\n\nAnd then..."),
     ],
 )
 def test_what_follows_the_last_sentence_becomes_a_line(text, apart):

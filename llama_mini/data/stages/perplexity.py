@@ -4,8 +4,11 @@ from collections.abc import Iterator, Sequence
 
 from llama_mini.data.ccnet import buckets, dedup
 from llama_mini.data.ccnet.language_model import LanguageModel
+from llama_mini.data.chance import draw
 from llama_mini.data.documents import Document
 from llama_mini.data.stages import Answer
+
+_REFERENCES = 4000  # texts that the model reads: more cost time, and grade alike
 
 
 def answers(
@@ -19,7 +22,9 @@ def answers(
     if not any(document.source in sources for document in documents):
         yield from ((document, None) for document in documents)
         return
-    texts = [document.text for document in documents if document.source == reference]
+    known = [document for document in documents if document.source == reference]
+    known.sort(key=lambda document: draw(0, "reference", document.id))
+    texts = [document.text for document in known[:_REFERENCES]]
     model = LanguageModel(texts, lambda text: dedup.normalize_paragraph(text).split())
     graded = {d.id: model.perplexity(d.text) for d in documents if d.source in sources}
     cutoffs = buckets.cutoffs_of(list(graded.values()))

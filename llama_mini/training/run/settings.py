@@ -13,7 +13,7 @@ class TrainSettings:
 
     config: a name in CONFIGS; the model's vocabulary is the data's, whatever the config says.
     run: the run's name, a folder under `paths.runs_dir()`; None takes the next free `config-N`.
-    data: a folder that `llama-mini data build` made; None is `paths.mix_dir()`.
+    data: a folder that `llama-mini data build` made; None is `shards.default_folder()`.
     steps: updates in all; None fits as many as `minutes` allow, evaluations included.
     batch_size, seq_len: sequences in an update, and tokens in each; None is the config's context.
     micro_batches: pieces that an update's sequences go through the model in, one after the other;
