@@ -180,6 +180,7 @@ def fit_parametric(
         optimizer = torch.optim.LBFGS(
             [theta],
             max_iter=500,
+            history_size=10,  # twice the unknowns; each step works through all of it
             tolerance_grad=0,
             tolerance_change=0,
             line_search_fn="strong_wolfe",

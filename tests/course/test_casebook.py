@@ -155,7 +155,9 @@ def test_the_reference_agrees_with_itself_and_every_case_has_a_result(name):
     exercise = EXERCISES[name]
     for case, expected in zip(exercise.cases, expectations(exercise), strict=True):
         again = run_case(case, slots.reference(exercise.symbol))
-        assert score(case, {OUTPUT: expected[OUTPUT]}, {OUTPUT: again[OUTPUT]}).ratio == 0
+        ratio = score(case, {OUTPUT: expected[OUTPUT]}, {OUTPUT: again[OUTPUT]}).ratio
+        # The truth that a case was made from is another source, which the reference finds again.
+        assert ratio == 0 if case.truth is None else ratio < 1 / 3
 
 
 def test_lesson_order_puts_prerequisites_first():

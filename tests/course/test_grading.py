@@ -1,5 +1,7 @@
 """Judging answers: fooling attempts, wrong types, and what the report says."""
 
+import types
+
 import pytest
 import torch
 from torch import nn
@@ -54,6 +56,15 @@ def test_the_packages_own_code_is_noticed_however_it_is_handed_in():
         report = check_answer(name, answer)
         assert (report.state, report.points) == ("not attempted", 0)
         assert "the package's own" in report.message
+
+
+def test_a_copy_of_the_packages_code_is_noticed_and_the_package_is_left_as_it_was():
+    code = feedforward.silu.__code__
+    copied = types.FunctionType(code, vars(feedforward))
+    for answer in (copied, lambda x: feedforward.silu(x), lambda x: feedforward.silu(x).nothing):
+        report = check_answer("silu", answer)
+        assert (report.state, report.points) == ("not attempted", 0)
+        assert feedforward.silu.__code__ is code
 
 
 @pytest.mark.parametrize(

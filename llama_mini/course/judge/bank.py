@@ -6,20 +6,22 @@ of its own, so what a mistake does in a case does not depend on which cases were
 
 import functools
 
+import torch
+
 from llama_mini import slots
 from llama_mini.course.judge.exercise import Case, Exercise, WrongAnswer
 from llama_mini.course.judge.grading import symbol_from
 from llama_mini.course.judge.running import OUTPUT, Observations, argument_names, run_case
 from llama_mini.course.judge.watch import Raised, watched
 
-_PATIENCE = 0.25
+_SEED = 915_623_077
 
 
 class Writing:
     """One way to write a wrong answer: `writing[2]` is what it does in the third case.
 
-    wrong: the mistake. A writing that takes more than a quarter of an answer's time is given up in
-    this case and in all others: an answer that came back is not that one.
+    wrong: the mistake. A writing that takes longer than an answer may is given up in this case and
+    in all others: an answer that came back in all of them is not that one.
     """
 
     def __init__(self, exercise: Exercise, wrong: WrongAnswer, code: str) -> None:
@@ -40,20 +42,25 @@ class Writing:
             return {OUTPUT: self._given_up}
         # Some mistakes print, or make PyTorch warn; the learner would look for it in their own
         # code. Some draw random numbers, which are the learner's too.
-        run = watched(functools.partial(self._observe, case), _PATIENCE * case.seconds)
+        run = watched(functools.partial(self._observe, case), case.seconds)
         if run.raised is not None and run.raised.timed_out:
             self._given_up = run.raised
         return run.value if run.raised is None else {OUTPUT: run.raised}
 
     def _observe(self, case: Case) -> Observations:
+        # What is drawn at random must not agree with an answer by starting from the same state.
+        torch.manual_seed(_SEED)
         answer = symbol_from(self._code, self._exercise, self.wrong.name)
         names = argument_names(slots.reference(self._exercise.symbol))
         return run_case(case, answer, names=names)
 
 
-@functools.cache
 def bank(exercise: Exercise) -> tuple[Writing, ...]:
-    """Every writing of every wrong answer of an exercise, none of them run yet."""
+    """Every writing of every wrong answer of an exercise, none of them run yet.
+
+    Not kept for the next diagnosis: a cell may put something else in the place of `torch.sigmoid`,
+    and what the mistakes did meanwhile must not outlast that.
+    """
     return tuple(
         Writing(exercise, wrong, code)
         for wrong in exercise.wrong_answers

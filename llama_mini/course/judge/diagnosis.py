@@ -101,10 +101,11 @@ def diagnose(exercise: Exercise, results: list[CaseResult]) -> Diagnosis:
     if any(result.stopped or not result.observed for result in results):
         return Diagnosis()
     observed = [result.observed for result in results]
-    if found := _explain_all(exercise, results, observed):
+    known = bank(exercise)
+    if found := _explain_all(exercise, known, results, observed):
         return Diagnosis(found)
     behaviours = _behaviours(exercise, results)
-    only_outputs = _explain_outputs(exercise, results, observed)
+    only_outputs = _explain_outputs(exercise, known, results, observed)
     if only_outputs:
         said = {named.name for named in only_outputs}
         return Diagnosis(
@@ -112,18 +113,21 @@ def diagnose(exercise: Exercise, results: list[CaseResult]) -> Diagnosis:
         )
     if behaviours:
         return Diagnosis(behaviours[:1], behaviours[1:])
-    return Diagnosis(resembles=_resemblance(exercise, results))
+    return Diagnosis(resembles=_resemblance(exercise, known, results))
 
 
 def _explain_all(
-    exercise: Exercise, results: list[CaseResult], observed: list[Observations]
+    exercise: Exercise,
+    known: Sequence[Writing],
+    results: list[CaseResult],
+    observed: list[Observations],
 ) -> tuple[Named, ...]:
     order = _telling_first(results)
 
     def same(writing: Writing) -> bool:
         return all(_same(exercise.cases[i], writing[i], observed[i]) for i in order)
 
-    if by_value := _found(same, (w for w in bank(exercise) if not w.wrong.values_vary)):
+    if by_value := _found(same, (w for w in known if not w.wrong.values_vary)):
         return by_value
     expected = expectations(exercise)
 
@@ -133,11 +137,14 @@ def _explain_all(
             for i in order
         )
 
-    return _found(fails_alike, (w for w in bank(exercise) if w.wrong.values_vary))
+    return _found(fails_alike, (w for w in known if w.wrong.values_vary))
 
 
 def _explain_outputs(
-    exercise: Exercise, results: list[CaseResult], observed: list[Observations]
+    exercise: Exercise,
+    known: Sequence[Writing],
+    results: list[CaseResult],
+    observed: list[Observations],
 ) -> tuple[Named, ...]:
     """Wrong answers that give the same results, and differ in something besides."""
     order, expected = _telling_first(results), expectations(exercise)
@@ -147,7 +154,7 @@ def _explain_outputs(
 
     return _found(
         lambda writing: same(writing, observed) and not same(writing, expected),
-        (w for w in bank(exercise) if not w.wrong.values_vary),
+        (w for w in known if not w.wrong.values_vary),
     )
 
 
@@ -234,12 +241,14 @@ def _returns_input(result: CaseResult) -> bool:
     )
 
 
-def _resemblance(exercise: Exercise, results: list[CaseResult]) -> tuple[Named, int, int] | None:
+def _resemblance(
+    exercise: Exercise, known: Sequence[Writing], results: list[CaseResult]
+) -> tuple[Named, int, int] | None:
     """The wrong answer whose results agree most often with the answer's wrong ones."""
     failing = [i for i in _telling_first(results) if OUTPUT in results[i].differences]
     comparable = [i for i in failing if results[i].differences[OUTPUT].kind == "values"]
     counts: dict[str, tuple[int, Named]] = {}
-    for writing in bank(exercise):
+    for writing in known:
         agreeing = _agreeing(exercise, results, writing, comparable, len(failing))
         named = Named(writing.wrong.name, writing.wrong.advice)
         if agreeing > counts.get(named.name, (0, named))[0]:

@@ -24,7 +24,9 @@ To add an exercise, add one file to its lesson's folder, such as
         hints=("Which function squeezes…", "torch.sigmoid does…", "The body is one line: …"),
     )
 
-What an answer should give is never written down: the reference runs on the same case. `given` may
+What an answer should give is not written down: the reference runs on the same case. Only where a
+case was made from its answer, as runs are from a law, `truth` hands that over instead of a search
+that takes long and finds it again; the tests hold that the reference does. `given` may
 hold anything, and results may be tensors, numbers, strings, lists, dicts, dataclasses or modules,
 nested as deep as you like; every side gets fresh copies. A class is built first, from `build`, and
 then called: `Case("…", build=args(8), state={"weight": normal(8)}, given=args(x))`. Where a call is
@@ -95,6 +97,7 @@ class Case:
     may_edit: the exercise asks for an in-place edit, so the arguments are allowed to change.
     ulps: how many units in the last place of its dtype a result may be off.
     rtol: a relative tolerance instead, for results of a search or a fit.
+    truth: for a function, what it returns in this case, where the case was made from that.
     points: what the case is worth.
     seconds: how long an answer may take, far above what any sensible one needs.
     """
@@ -112,6 +115,7 @@ class Case:
     may_edit: bool = False
     ulps: float = 16.0
     rtol: float | None = None
+    truth: Any = None
     points: int = 1
     seconds: float = 4.0
 

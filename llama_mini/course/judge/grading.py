@@ -1,17 +1,15 @@
 """Run every case of an exercise on an answer and score it."""
 
-import contextlib
 import functools
 import math
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
 from llama_mini import slots
 from llama_mini.course.judge.circumstances import the_same_for_all
-from llama_mini.course.judge.code import codes_of, load
+from llama_mini.course.judge.code import codes_of, functions_of, load, noticing_calls_to
 from llama_mini.course.judge.compare import Comparison, Difference, Tolerance, compare
 from llama_mini.course.judge.exercise import Case, Exercise
 from llama_mini.course.judge.running import (
@@ -104,12 +102,14 @@ def grade(exercise: Exercise, answer: Any, files: frozenset[str] = frozenset()) 
     """
     result = Grade(exercise)
     names = argument_names(slots.reference(exercise.symbol))
-    own_codes = codes_of(slots.reference(exercise.symbol))
+    ours = functions_of(slots.reference(exercise.symbol))
+    # A copy of one of our functions runs our code without a call of the function.
+    result.used_reference = bool(codes_of(answer) & {function.__code__ for function in ours})
     for case, expected in zip(exercise.cases, expectations(exercise), strict=True):
         if result.stopped is not None:
             result.results.append(CaseResult(case, {}, {}, math.inf))
             continue
-        with _noticing_calls_to(own_codes) as called:
+        with noticing_calls_to(ours) as called:
             run = watched(
                 functools.partial(run_case, case, answer, files, names), case.seconds, files
             )
@@ -179,9 +179,13 @@ def tolerance(case: Case) -> Tolerance:
 
 @functools.cache
 def expectations(exercise: Exercise) -> tuple[Observations, ...]:
-    """What the reference does in each case."""
-    answer = slots.reference(exercise.symbol)
-    return tuple(run_case(case, answer, names=argument_names(answer)) for case in exercise.cases)
+    """What the reference does in each case, or gives by the truth that a case was made from."""
+    reference = slots.reference(exercise.symbol)
+    names = argument_names(reference)
+    return tuple(
+        run_case(case, reference if case.truth is None else _giving(case.truth), names=names)
+        for case in exercise.cases
+    )
 
 
 def run_code(code: str, exercise: Exercise, label: str) -> tuple[Observations, ...]:
@@ -200,6 +204,10 @@ def symbol_from(code: str, exercise: Exercise, label: str) -> Any:
     return getattr(module, exercise.symbol_name)
 
 
+def _giving(truth: Any) -> Callable[..., Any]:
+    return lambda *given, **named: truth
+
+
 def _unequal(kind: str, text: str) -> Comparison:
     return Comparison(math.inf, Difference(kind, "", text))
 
@@ -213,20 +221,3 @@ def _note(result: Grade, run: Watched) -> None:
     if run.printed and not result.printed:
         result.printed = run.printed
     result.warnings += [warning for warning in run.warnings if warning not in result.warnings]
-
-
-@contextlib.contextmanager
-def _noticing_calls_to(codes: set[Any]) -> Iterator[list[Any]]:
-    """Collect calls of the package's own functions: an answer that makes them hands in our work."""
-    called: list[Any] = []
-
-    def notice(frame: Any, event: str, argument: Any) -> None:
-        if event == "call" and frame.f_code in codes:
-            called.append(frame.f_code)
-
-    before = sys.getprofile()
-    sys.setprofile(notice)
-    try:
-        yield called
-    finally:
-        sys.setprofile(before)
