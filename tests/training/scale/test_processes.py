@@ -1,10 +1,13 @@
 """Two real processes, started as a learner starts them, train as one does."""
 
 import json
+import os
+import signal
+import time
 
 import pytest
 import torch
-from processes import torchrun
+from processes import start, torchrun
 
 from llama_mini.training import Trainer, summarize
 from llama_mini.training.run.checkpoint import load
@@ -87,6 +90,26 @@ def test_a_run_of_one_process_is_continued_by_two(settings, mix, tmp_path, monke
             break
     torchrun(2, *COMMAND, "--resume", "--run", "stopped", folder=tmp_path)
     assert_close(curve(stopped.run.metrics_file), curve(straight.run.metrics_file))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="groups of processes are Unix's")
+@pytest.mark.parametrize("options", [[], ["--shard-optimizer"]], ids=["copied", "sharded"])
+def test_ctrl_c_stops_both_and_leaves_a_whole_checkpoint(mix, tmp_path, options):
+    process = start(
+        2, *COMMAND, "--data", str(mix), "--steps", "2000", "--run", "two", *RECIPE, *options,
+        folder=tmp_path,
+    )  # fmt: skip
+    run = tmp_path / "home" / "runs" / "two"
+    while not (run / "metrics.jsonl").exists() or len(curve(run / "metrics.jsonl")) < 103:
+        assert process.poll() is None, process.communicate()[1][-3000:]
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate()
+    saved, done = load(run / "last.pt").step, len(curve(run / "metrics.jsonl"))
+    if options:  # the look after update 100 was the last time that both gave their pieces
+        assert saved % 100 == 0 and 100 <= saved <= done
+    else:
+        assert saved == done
 
 
 def test_one_process_is_rank_0_of_1():
