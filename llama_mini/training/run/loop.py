@@ -241,10 +241,11 @@ class Trainer:
         return True
 
     def _what_is_left(self, error: NotFiniteError) -> str:
+        lr, precision = self.settings.lr, self.settings.precision
+        exact = "" if precision == "fp32" else ", or with --precision fp32"
         return (
-            f"The {error}. {self.run.last} holds the weights after "
-            f"update {self.saved_step}, all of them numbers. Start again with a lower --lr than "
-            f"{self.settings.lr:g}, or with --precision fp32."
+            f"The {error}. {self.run.last} holds the weights after update {self.saved_step}, all "
+            f"of them numbers. Start again with a lower --lr than {lr:g}{exact}."
         )
 
     def _keep(self, validation_loss: float) -> None:
