@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from llama_mini.files import remove_partial_files, sha256_of_file
+from llama_mini.files import lock, remove_partial_files, sha256_of_file
 from llama_mini.pinned.files import CacheError, PinnedFile, atomic_write
 from llama_mini.pinned.index import IndexSettings, index_settings
 
@@ -34,21 +34,23 @@ def fetch_all(
     cannot be had, WrongHashError if its bytes are not the pinned ones.
     """
     files = list(files)
-    remove_partial_files(folder)
-    missing = [file for file in files if not _is_whole(folder / file.filename, file)]
-    if missing:
-        _check_room(folder, sum(file.size for file in missing))
-        settings = index_settings()
-        with tqdm(
-            total=sum(file.size for file in missing),
-            unit="B",
-            unit_scale=True,
-            desc="download",
-            disable=not progress,
-        ) as bar:
-            for file in missing:
-                bar.set_postfix_str(file.package)
-                fetch(file, folder, settings, bar, command)
+    # One at a time: clearing up takes another's half-written file for one that a kill left.
+    with lock(folder):
+        remove_partial_files(folder)
+        missing = [file for file in files if not _is_whole(folder / file.filename, file)]
+        if missing:
+            _check_room(folder, sum(file.size for file in missing))
+            settings = index_settings()
+            with tqdm(
+                total=sum(file.size for file in missing),
+                unit="B",
+                unit_scale=True,
+                desc="download",
+                disable=not progress,
+            ) as bar:
+                for file in missing:
+                    bar.set_postfix_str(file.package)
+                    fetch(file, folder, settings, bar, command)
     return {file.package: folder / file.filename for file in files}
 
 

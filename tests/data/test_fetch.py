@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from llama_mini import files
 from llama_mini.files import sha256_of_file
 from llama_mini.pinned import fetch, index
 from llama_mini.pinned.files import CacheError
@@ -127,3 +128,17 @@ def test_a_disk_without_room_for_the_downloads_is_said_before_them(tiny, tmp_pat
     file = replace(tiny.table.file("tinyweb"), size=1 << 60)
     with pytest.raises(CacheError, match=r"The downloads need [\d]+ MB"):
         fetch.fetch_all([file], tmp_path / "downloads", progress=False)
+
+
+def test_a_second_fetch_leaves_the_half_written_file_of_the_first_alone(tiny, tmp_path):
+    folder = tmp_path / "downloads"
+    folder.mkdir()
+    partial = folder / ".one.whl.1.partial"
+    partial.write_bytes(b"half")
+    second = threading.Thread(target=fetch.fetch_all, args=([], folder, False))
+    with files.lock(folder):
+        second.start()
+        second.join(0.5)
+        assert second.is_alive() and partial.exists()
+    second.join()
+    assert not partial.exists()

@@ -1,6 +1,7 @@
 """A result's name changes with everything its bytes follow from, and with nothing else."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -73,7 +74,10 @@ def changed_by(tmp_path, file: str, old: str, new: str, reference: dict[str, str
     (copy / file).write_text(text.replace(old, new), encoding="utf-8")
     found = subprocess.run(
         [sys.executable, "-c", PRINT_KEYS],
-        env={"PYTHONPATH": f"{copy.parent}:{Path(__file__).parent}", "PATH": ""},
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(map(str, (copy.parent, Path(__file__).parent))),
+        },
         cwd=tmp_path,
         capture_output=True,
         text=True,
