@@ -34,7 +34,6 @@ from collections import Counter
 from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import nbformat
 from nbformat.notebooknode import NotebookNode
@@ -42,7 +41,7 @@ from nbformat.notebooknode import NotebookNode
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from lesson import SETUP, Cell, Lesson, LessonError, read_lesson  # noqa: E402
+from lesson import SETUP, Cell, Lesson, LessonError, headings, read_lesson  # noqa: E402
 
 from llama_mini.course.derive import exercise_cell, solution_cell  # noqa: E402
 from llama_mini.files import atomic_write  # noqa: E402
@@ -130,9 +129,13 @@ def _way_back(lesson: Lesson, cell: Cell, *, solved: bool) -> str:
     if cell.part is None:
         return ""
     folder = "../notebooks" if solved else "../../notebooks"
-    # JupyterLab's anchors are the headings with a dash for each space.
-    anchor = quote(cell.part.replace(" ", "-"))
-    return f"Back to the lesson: [{cell.part}]({folder}/{lesson.stem}.ipynb#{anchor})"
+    # By the cell's id: JupyterLab finds a heading only in a lesson that is open and rendered.
+    (there,) = (
+        node["id"]
+        for node in lesson_notebook(lesson).cells
+        if node.cell_type == "markdown" and cell.part in headings(node.source)
+    )
+    return f"Back to the lesson: [{cell.part}]({folder}/{lesson.stem}.ipynb#cell-id={there})"
 
 
 def _headed(text: str, cell: Cell, way_back: str) -> str:

@@ -110,18 +110,19 @@ def _demand_order(cells: Sequence[Cell], name: str) -> None:
 
 def _demand_parts(cells: Sequence[Cell], name: str) -> None:
     told = [cell for cell in cells if cell.kind == "markdown" and "exercise-text" not in cell.tags]
-    headings = [
-        line.lstrip("#").strip()
-        for cell in told
-        for line in cell.source.splitlines()
-        if line.startswith(("## ", "### "))
-    ]
+    there = [heading for cell in told for heading in headings(cell.source)]
     for cell in cells:
-        if cell.part is not None and headings.count(cell.part) != 1:
+        if cell.part is not None and there.count(cell.part) != 1:
             raise LessonError(
                 f"{name}: {cell.symbol} leads back to {cell.part!r}, which must be one heading of "
-                f"the lesson. There are {', '.join(headings)}."
+                f"the lesson. There are {', '.join(there)}."
             )
+
+
+def headings(source: str) -> list[str]:
+    """The headings below the title in the source of a markdown cell."""
+    lines = source.splitlines()
+    return [line.lstrip("#").strip() for line in lines if line.startswith(("## ", "### "))]
 
 
 def _title(cells: Sequence[Cell], name: str) -> str:

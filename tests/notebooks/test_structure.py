@@ -5,7 +5,6 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from urllib.parse import unquote
 
 import nbformat
 import pytest
@@ -91,21 +90,10 @@ def test_pictures_in_the_text_have_a_text_alternative(path):
             assert "<img" not in cell.source or "alt=" in cell.source
 
 
-def headings(path: Path) -> list[str]:
-    """The anchors of a notebook's headings, as JupyterLab makes them."""
-    return [
-        line.lstrip("#").strip().replace(" ", "-")
-        for cell in read(path).cells
-        if cell.cell_type == "markdown"
-        for line in cell.source.splitlines()
-        if re.match(r"#{1,6} ", line)
-    ]
-
-
-def links(source: str, folder: Path) -> list[tuple[Path, str]]:
-    """The notebooks that a cell links to, and the anchors in them, from a folder that it lies in."""
-    found = re.findall(r"\]\(([^)\s#]+\.ipynb)(?:#([^)\s]+))?\)", source)
-    return [((folder / file).resolve(), unquote(anchor)) for file, anchor in found]
+def links(source: str, folder: Path) -> list[tuple[str, Path, str]]:
+    """The text, notebook and cell id of each link to a notebook, seen from a folder."""
+    found = re.findall(r"\[([^]]+)\]\(([^)\s#]+\.ipynb)(?:#cell-id=(\w+))?\)", source)
+    return [(text, (folder / file).resolve(), cell) for text, file, cell in found]
 
 
 @pytest.mark.parametrize("folder", ["my_llama_mini/exercises", "solutions"])
@@ -119,9 +107,12 @@ def test_every_exercise_leads_back_to_its_part_of_the_lesson(folder):
         ]
         assert sections
         for section in sections:
-            (back,) = (link for link in links(section, ROOT / folder) if link[1])
-            assert back[0] == ROOT / "notebooks" / path.name, section
-            assert back[1] in headings(back[0]), section
+            ((part, lesson, id_of_cell),) = (
+                link for link in links(section, ROOT / folder) if link[2]
+            )
+            assert lesson == ROOT / "notebooks" / path.name, section
+            (cell,) = (cell for cell in read(lesson).cells if cell.id == id_of_cell)
+            assert re.search(rf"^##+ {re.escape(part)}$", cell.source, re.MULTILINE), section
 
 
 @pytest.mark.parametrize(
@@ -130,7 +121,7 @@ def test_every_exercise_leads_back_to_its_part_of_the_lesson(folder):
 def test_every_lesson_ends_with_what_comes_next(path):
     last = read(path).cells[-1].source
     assert last.startswith("## What comes next\n")
-    following = [target for target, _ in links(last, path.parent)]
+    following = [target for _, target, _ in links(last, path.parent)]
     assert following
     for target in following:
         assert target.is_file() and target != path

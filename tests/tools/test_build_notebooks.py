@@ -115,8 +115,10 @@ def test_an_exercise_leads_back_to_the_part_of_the_lesson_that_it_names(course):
     )
     root = course(L98_gates=lesson)
     build(root)
+    first = read(root, "notebooks/L98_gates.ipynb").cells[0]
+    assert "## What a gate is for" in first.source
     for folder, up in (("exercises", "../../notebooks"), ("solutions", "../notebooks")):
-        link = f"[What a gate is for]({up}/L98_gates.ipynb#What-a-gate-is-for)"
+        link = f"[What a gate is for]({up}/L98_gates.ipynb#cell-id={first.id})"
         assert link in sources(read(root, f"{folder}/L98_gates.ipynb"), "markdown")[1]
 
 
