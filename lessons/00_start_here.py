@@ -5,7 +5,7 @@
 #
 # > *What would it take for code that you wrote to run a model Meta spent 82,432 GPU-hours on?*
 #
-# Not much code. The whole architecture of LLaMA fits in about 220 lines, comments and docstrings
+# Not much code. The whole architecture of LLaMA fits in about 230 lines, comments and docstrings
 # aside, and in this course you write them: each exercise builds one piece of a package called
 # `llama_mini`. When your piece is
 # right, it takes the place of ours. At the end the package trains a model, and reads Meta's

@@ -60,7 +60,7 @@ def test_the_first_lesson_says_how_many_lines_the_architecture_has():
         "lessons/00_start_here.py", r"fits in about (\d+) lines, comments and docstrings"
     )
     counted = sum(lines_of_code(ROOT / "llama_mini" / f"{name}.py") for name in ARCHITECTURE)
-    assert about == round(counted, -1)
+    assert abs(counted - about) <= 0.05 * about
 
 
 def test_the_readme_says_how_many_tokens_the_mix_has():
