@@ -17,9 +17,8 @@ from llama_mini.data.documents import Document
 from llama_mini.data.files import DataError, fingerprint
 from llama_mini.data.keys import Key
 from llama_mini.data.mixing import assemble, vocabulary
-from llama_mini.data.mixing.passes import Sampled
 from llama_mini.data.sources import Part, SourceTable, load_table
-from llama_mini.data.table import MixRow, format_table, mix_table, whose_code
+from llama_mini.data.table import MixRow, format_table, mix_table, rows_of, whose_code
 from llama_mini.pinned import fetch
 from llama_mini.tokenizer.sentencepiece import Tokenizer
 
@@ -114,7 +113,7 @@ def _build(
     with _timed("sample and pack", seconds):
         sizes = [len(ids) + 2 for ids in tokens]
         train, validation, sampled = assemble.reading_orders(documents, sizes, **plan.mixing)
-        rows = _rows(table, documents, sizes, validation, sampled)
+        rows = rows_of(table, documents, sizes, validation, sampled)
         index = shards.write_shards(
             out,
             {
@@ -253,32 +252,3 @@ def _encode(documents: list[Document], tokenizer: Tokenizer, progress: bool) -> 
         batch = [document.text for document in documents[begin : begin + step]]
         tokens += tokenizer.encode_batch(batch)
     return tokens
-
-
-def _rows(
-    table: SourceTable,
-    documents: list[Document],
-    sizes: list[int],
-    validation: list[int],
-    sampled: dict[str, Sampled],
-) -> list[MixRow]:
-    total = sum(taken.tokens for taken in sampled.values())
-    rows = []
-    for source in table.sources:
-        own = [document for document in documents if document.source == source.key]
-        taken = sampled[source.key]
-        rows.append(
-            MixRow(
-                source=source.title,
-                documents=len(own),
-                megabytes=sum(len(document.text.encode("utf-8")) for document in own) / 1e6,
-                tokens=taken.tokens,
-                share=100 * taken.tokens / total,
-                epochs=taken.epochs,
-                validation_tokens=sum(
-                    sizes[i] for i in validation if documents[i].source == source.key
-                ),
-                licence=table.licences(source.key),
-            )
-        )
-    return rows

@@ -7,6 +7,9 @@ from typing import Any
 
 from llama_mini import slots
 from llama_mini.data import shards
+from llama_mini.data.documents import Document
+from llama_mini.data.mixing.passes import Sampled
+from llama_mini.data.sources import SourceTable
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,40 @@ class MixRow:
     epochs: float
     validation_tokens: int
     licence: str
+
+
+def rows_of(
+    table: SourceTable,
+    documents: list[Document],
+    sizes: list[int],
+    validation: list[int],
+    sampled: dict[str, Sampled],
+) -> list[MixRow]:
+    """The table of a mix about to be written.
+
+    sizes: tokens of each document. validation: the indices of those held out. sampled: what
+    training takes of each source.
+    """
+    total = sum(taken.tokens for taken in sampled.values())
+    rows = []
+    for source in table.sources:
+        own = [document for document in documents if document.source == source.key]
+        taken = sampled[source.key]
+        rows.append(
+            MixRow(
+                source=source.title,
+                documents=len(own),
+                megabytes=sum(len(document.text.encode("utf-8")) for document in own) / 1e6,
+                tokens=taken.tokens,
+                share=100 * taken.tokens / total,
+                epochs=taken.epochs,
+                validation_tokens=sum(
+                    sizes[i] for i in validation if documents[i].source == source.key
+                ),
+                licence=table.licences(source.key),
+            )
+        )
+    return rows
 
 
 def mix_table(folder: str | Path | None = None) -> list[MixRow]:
