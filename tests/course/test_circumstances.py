@@ -165,6 +165,7 @@ def now():
 def spoil_everything(folder):
     torch.set_grad_enabled(False)
     torch.set_default_dtype(torch.float64)
+    torch.set_default_device("meta")
     torch.set_num_threads(2)
     torch.set_autocast_enabled("cpu", True)
     torch.use_deterministic_algorithms(True)

@@ -40,14 +40,13 @@ def the_same_numbers() -> Iterator[None]:
     precision of products and deterministic algorithms; and the random generators of PyTorch, NumPy
     and Python, begun anew.
     """
-    # The innermost device counts, so the notebook's default and its `with` blocks do not.
     with (
         _random_numbers(),
         _numbers(),
         _autocast(),
         torch.inference_mode(False),
         torch.enable_grad(),
-        torch.device("cpu"),
+        _default_device(),
     ):
         yield
 
@@ -103,6 +102,20 @@ def _set_numbers(
     torch.set_float32_matmul_precision(products)
     torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
     torch.autograd.set_detect_anomaly(anomaly)
+
+
+@contextlib.contextmanager
+def _default_device() -> Iterator[None]:
+    before = torch.get_default_device()
+    # The innermost device counts, so the notebook's default and its `with` blocks do not. It makes
+    # every operation slower, which a search of thousands would feel: only where it is needed.
+    is_cpu = before.type == "cpu"
+    try:
+        with contextlib.nullcontext() if is_cpu else torch.device("cpu"):
+            yield
+    finally:
+        if torch.get_default_device() != before:
+            torch.set_default_device(None if is_cpu else before)
 
 
 @contextlib.contextmanager
