@@ -9,7 +9,6 @@ from torch import nn
 from llama_mini import feedforward, norm
 from llama_mini.course import EXERCISES, check_answer
 from llama_mini.course.derive import solution_cell
-from llama_mini.course.judge.bank import bank
 from llama_mini.course.judge.grading import symbol_from
 
 
@@ -17,14 +16,6 @@ def double(x):
     return x * torch.sigmoid(2.5 * x)
 
 
-@pytest.fixture
-def mistakes_forgotten():
-    """No later test compares with what known mistakes did while torch was not itself."""
-    yield
-    bank.cache_clear()
-
-
-@pytest.mark.usefixtures("mistakes_forgotten")
 @pytest.mark.parametrize("patched", ["allclose", "equal", "isclose", "sigmoid"])
 def test_replacing_torch_functions_makes_nothing_pass(monkeypatch, patched):
     check_answer("silu", double)  # the reference has run once, as it has in any notebook

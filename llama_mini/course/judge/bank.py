@@ -6,15 +6,11 @@ of its own, so what a mistake does in a case does not depend on which cases were
 
 import functools
 
-import torch
-
 from llama_mini import slots
 from llama_mini.course.judge.exercise import Case, Exercise, WrongAnswer
 from llama_mini.course.judge.grading import symbol_from
 from llama_mini.course.judge.running import OUTPUT, Observations, argument_names, run_case
 from llama_mini.course.judge.watch import Raised, watched
-
-_SEED = 915_623_077
 
 
 class Writing:
@@ -41,15 +37,13 @@ class Writing:
         if self._given_up is not None:
             return {OUTPUT: self._given_up}
         # Some mistakes print, or make PyTorch warn; the learner would look for it in their own
-        # code. Some draw random numbers, which are the learner's too.
+        # code.
         run = watched(functools.partial(self._observe, case), case.seconds)
         if run.raised is not None and run.raised.timed_out:
             self._given_up = run.raised
         return run.value if run.raised is None else {OUTPUT: run.raised}
 
     def _observe(self, case: Case) -> Observations:
-        # What is drawn at random must not agree with an answer by starting from the same state.
-        torch.manual_seed(_SEED)
         answer = symbol_from(self._code, self._exercise, self.wrong.name)
         names = argument_names(slots.reference(self._exercise.symbol))
         return run_case(case, answer, names=names)

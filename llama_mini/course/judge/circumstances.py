@@ -6,6 +6,7 @@ settings below, and the notebook gets its own back.
 """
 
 import contextlib
+import contextvars
 import copy
 import os
 import random
@@ -19,6 +20,7 @@ import torch
 _DEVICES = ("cpu", "cuda", "mps", "xpu")
 _THREADS = 1
 _RECURSION_LIMIT = 3_000
+_entered = contextvars.ContextVar("entered", default=False)
 
 
 @contextlib.contextmanager
@@ -26,10 +28,19 @@ def the_same_for_all() -> Iterator[None]:
     """Judge an answer under settings that never vary, and give back afterwards what was there.
 
     Those of `the_same_numbers`, and besides PyTorch's and NumPy's print options, warnings, Python's
-    recursion limit, the working folder and the environment. It may be entered within itself.
+    recursion limit, the working folder and the environment. Within itself it is `the_same_numbers`
+    alone: what surrounds a block gives the rest back.
     """
-    with _process(), _printing(), warnings.catch_warnings(), the_same_numbers():
-        yield
+    if _entered.get():
+        with the_same_numbers():
+            yield
+        return
+    entered = _entered.set(True)
+    try:
+        with _process(), _printing(), warnings.catch_warnings(), the_same_numbers():
+            yield
+    finally:
+        _entered.reset(entered)
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """Code that is judged: run as a module of its own, and known by the files it came from."""
 
 import contextlib
+import functools
 import inspect
 import linecache
 import sys
@@ -24,8 +25,13 @@ def load(
         linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
     # Dataclasses and inspect look a class's module up by its name.
     sys.modules[module_name] = module
-    exec(compile(source, filename, "exec", dont_inherit=True), module.__dict__)
+    exec(_compiled(source, filename), module.__dict__)
     return module
+
+
+@functools.lru_cache(maxsize=256)  # a known mistake is run anew in every case
+def _compiled(source: str, filename: str) -> CodeType:
+    return compile(source, filename, "exec", dont_inherit=True)
 
 
 def files_of(answer: Any) -> frozenset[str]:
