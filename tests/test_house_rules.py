@@ -3,13 +3,14 @@
 import ast
 import functools
 import importlib
+import inspect
 import re
 import types
 
+import leaves
 import pytest
 import room_graph
 from captured_symbols import captured_in_memory, captured_in_text
-from leaves import LEAVES
 from room_graph import FILES, PACKAGE
 
 from llama_mini import slots
@@ -23,9 +24,9 @@ def exercise_symbols() -> dict[str, set[str]]:
     """Home module → the names of its exercise symbols, of which some wait for their lesson."""
     from llama_mini.course import EXERCISES
 
-    homes = {f"llama_mini.{home}": set(names.split()) for home, names in LEAVES.items()}
-    for exercise in EXERCISES.values():
-        module, symbol = exercise.symbol.split(":")
+    homes: dict[str, set[str]] = {}
+    for slot in (*leaves.SLOTS, *(exercise.symbol for exercise in EXERCISES.values())):
+        module, symbol = slots.split(slot)
         homes.setdefault(module, set()).add(symbol)
     return homes
 
@@ -258,3 +259,16 @@ def test_importing_the_package_loads_no_torch():
 
     code = "import sys, llama_mini; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("home", "signature"),
+    [(home, signature) for home, known in leaves.LEAVES.items() for signature in known],
+)
+def test_a_leaf_has_the_parameters_that_are_promised(home, signature):
+    name = signature.partition("(")[0]
+    parameters = inspect.signature(slots.reference(f"llama_mini.{home}:{name}")).parameters
+    described = (
+        p.name if p.default is p.empty else f"{p.name}={p.default!r}" for p in parameters.values()
+    )
+    assert f"{name}({', '.join(described)})" == signature

@@ -76,7 +76,7 @@ def changed_by(tmp_path, file: str, old: str, new: str, reference: dict[str, str
         [sys.executable, "-c", PRINT_KEYS],
         env={
             **os.environ,
-            "PYTHONPATH": os.pathsep.join(map(str, (copy.parent, Path(__file__).parent))),
+            "PYTHONPATH": os.pathsep.join(map(str, (copy.parent, *Path(__file__).parents[:2]))),
         },
         cwd=tmp_path,
         capture_output=True,

@@ -5,10 +5,10 @@ import sys
 import textwrap
 from pathlib import Path
 
+import leaves
 import pytest
 import torch
 
-import llama_mini
 from llama_mini.course import EXERCISES
 from llama_mini.course.derive import exercise_cell, solution_cell
 
@@ -255,41 +255,7 @@ def test_an_undefined_name_is_found_when_the_cell_is_made_not_when_it_runs(home)
         solution_cell(home("def f():\n    return nowhere_defined\n", "f"))
 
 
-# Symbols that lessons to come are about, by the last parts of where they live.
-TO_COME = """
-ccnet.extraction.decode_page
-ccnet.dedup.normalize_paragraph ccnet.dedup.paragraph_key ccnet.dedup.without_repeated_paragraphs
-ccnet.ngram.kneser_ney ccnet.ngram.perplexity ccnet.buckets.head_middle_tail
-ccnet.quality.hashed_ngrams ccnet.quality.train_classifier
-ccnet.near_duplicates.minhash ccnet.near_duplicates.jaccard_estimate
-c4.keeps_line c4.clean_page code.rejection latex.expand_macros latex.strip_comments
-threads.thread_text mixing.shares.tokens_per_source mixing.shares.epochs_for_shares
-mixing.split.choose_groups mixing.packing.pack_documents mixing.packing.document_mask
-recipe.loss.next_token_loss recipe.optimizer.adamw_update recipe.optimizer.parameter_groups
-recipe.schedule.learning_rate recipe.clipping.clip_gradients recipe.batches.window_starts
-recipe.step.accumulate evaluation.held_out.bits_per_byte
-scale.flops.flops_per_token scale.flops.mfu scale.ranks.windows_of_rank
-scale.reduce.average_gradients scale.reduce.global_norm scale.shard.shard scale.shard.unshard
-scale.precision.update_loss_scale
-""".split()
-
-
-def slots_in(package: Path) -> dict[str, str]:
-    """What the package's files define, by `module.symbol`: the slot it would have."""
-    found = {}
-    for path in package.rglob("*.py"):
-        module = ".".join(path.relative_to(package.parent).with_suffix("").parts)
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.FunctionDef | ast.ClassDef):
-                found[f"{module}.{node.name}"] = f"{module}:{node.name}"
-    return found
-
-
-DEFINED = slots_in(Path(llama_mini.__file__).parent)
-SLOTS = [
-    *(exercise.symbol for exercise in EXERCISES.values()),
-    *(slot for name, slot in DEFINED.items() for known in TO_COME if name.endswith(f".{known}")),
-]
+SLOTS = [*(exercise.symbol for exercise in EXERCISES.values()), *leaves.SLOTS]
 
 
 @pytest.mark.parametrize("slot", SLOTS)
@@ -300,12 +266,6 @@ def test_every_derived_cell_of_the_package_runs_by_itself(slot):
     stub = ast.parse(exercise).body[-1]
     whole = ast.parse(solution).body[-1]
     assert ast.get_docstring(stub) == ast.get_docstring(whole)
-
-
-@pytest.mark.parametrize("name", TO_COME)
-def test_a_symbol_to_come_is_in_one_place(name):
-    (place,) = [slot for whole, slot in DEFINED.items() if whole.endswith(f".{name}")]
-    assert place in SLOTS
 
 
 # What stubs have ever imported that is private: cells that learners kept import it still.

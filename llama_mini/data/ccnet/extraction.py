@@ -6,13 +6,14 @@ from collections.abc import Callable
 META_CHARSET = re.compile(rb"<meta[^>]+charset=[\"']?([\w-]+)", re.IGNORECASE)
 
 
-def decode_page(page: bytes, guess: Callable[[bytes], str]) -> str:
+def decode_page(page: bytes, guess: Callable[[bytes], str] | None = None) -> str:
     """The characters of a web page: as UTF-8 if it is valid, else as it declares, else by a guess.
 
     page: the bytes of an HTML page. If they are valid UTF-8, that is what they are, whatever the
     page says of itself. Else the first match of `META_CHARSET` in the first 4,096 bytes names the
     encoding (group 1). If there is none, if Python knows no encoding of that name, or if the bytes
-    are not valid in it, guess(page) gives the text; it is not called otherwise.
+    are not valid in it, guess(page) gives the text; it is not called otherwise. Without a guess
+    they are read as Windows-1252, as browsers do, and what is not valid there becomes U+FFFD.
 
     Detection comes last, for it often takes valid UTF-8 for Latin-1.
     """
@@ -23,9 +24,9 @@ def decode_page(page: bytes, guess: Callable[[bytes], str]) -> str:
     if declared := META_CHARSET.search(page[:4096]):
         try:
             return page.decode(declared.group(1).decode("ascii"))
-        except (LookupError, UnicodeDecodeError):
+        except (LookupError, UnicodeError):
             pass
-    return guess(page)
+    return page.decode("cp1252", errors="replace") if guess is None else guess(page)
 
 
 def detected(page: bytes) -> str:

@@ -48,3 +48,9 @@ def test_the_guess_is_asked_last_and_gets_the_bytes(page):
 
     assert extraction.decode_page(page, guess) == "guessed"
     assert asked == [page]
+
+
+def test_without_a_guess_the_page_is_read_as_browsers_do():
+    assert extraction.decode_page("café “x”".encode("cp1252")) == "café “x”"
+    assert extraction.decode_page(b"\xe9\x81") == "é\ufffd"
+    assert extraction.decode_page("é".encode()) == "é"
