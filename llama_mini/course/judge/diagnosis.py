@@ -241,6 +241,10 @@ def _returns_input(result: CaseResult) -> bool:
     )
 
 
+# What agrees half of the time agrees in one of so many cases nearly always, and each costs a run.
+_HEARING = 3
+
+
 def _resemblance(
     exercise: Exercise, known: Sequence[Writing], results: list[CaseResult]
 ) -> tuple[Named, int, int] | None:
@@ -271,11 +275,11 @@ def _agreeing(
     """In how many cases a mistake gives the answer's wrong results; 0 if in less than half.
 
     Half of the evidence is the least to speak of a mistake, so the search ends where a writing
-    cannot reach it any more.
+    cannot reach it any more, or has disagreed in the first `_HEARING` cases.
     """
     agreeing = 0
     for done, i in enumerate(comparable):
-        if 2 * (agreeing + len(comparable) - done) < failing:
+        if 2 * (agreeing + len(comparable) - done) < failing or (done == _HEARING and not agreeing):
             return 0
         agreeing += _same(exercise.cases[i], writing[i], results[i].observed, only=OUTPUT)
     return agreeing if 2 * agreeing >= failing else 0
