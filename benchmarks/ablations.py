@@ -32,7 +32,7 @@ from typing import Any
 import torch
 from ablation_variants import VARIANTS, build
 
-from llama_mini import ModelConfig, paths
+from llama_mini import ModelConfig, paths, slots
 from llama_mini.data.shards import TokenShards
 from llama_mini.training.recipe import optimizer, schedule
 from llama_mini.training.recipe.update import Step
@@ -175,6 +175,7 @@ def _run(variant: str, seed: int, settings: Settings) -> dict[str, Any]:
         "date": datetime.now(UTC).date().isoformat(),
         "machine": f"{platform.system()} {platform.machine()}, 1 thread of {os.cpu_count()}",
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
+        "code": slots.fingerprint(),
     }
 
 

@@ -26,6 +26,8 @@ from typing import Any
 
 from decode_engines import COMPILED_PEERS, ENGINES, SIZES, model_config
 
+from llama_mini import slots
+
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "decode.jsonl"
 PACKAGES = ("torch", "transformers", "litgpt", "llama-cpp-python", "gguf")
@@ -178,6 +180,7 @@ def machine() -> dict[str, Any]:
             "cpus": os.cpu_count(),
         },
         "versions": {"python": platform.python_version(), **versions},
+        "code": slots.fingerprint(),
     }
 
 

@@ -33,6 +33,8 @@ from typing import Any
 import torch
 from full_weights_steps import FULL, GIGABYTE, PRECISIONS, TINY, Size, ceilings, measure, write
 
+from llama_mini import slots
+
 RESULTS = Path(__file__).parent / "results" / "full_weights.jsonl"
 STEP_SECONDS = 8 * 60
 HEADER = (
@@ -87,6 +89,7 @@ def run_step(step: str, sizes: Mapping[str, Size], results: Path, files: Path) -
             "date": datetime.now(UTC).date().isoformat(),
             "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
             "versions": {"python": platform.python_version(), "torch": torch.__version__},
+            "code": slots.fingerprint(),
         }
         with results.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")

@@ -32,7 +32,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from llama_mini import ModelConfig
+from llama_mini import ModelConfig, slots
 from llama_mini.weights.memory import PeakMemory, anonymous_bytes
 from llama_mini.weights.shapes import parameter_shapes
 
@@ -194,6 +194,7 @@ def machine(packages: Sequence[str]) -> dict[str, object]:
         # What else ran on the machine: processes that wanted a core, the benchmark's own included.
         "load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         "python": platform.python_version(),
+        "code": slots.fingerprint(),
         "torch": torch.__version__,
         **{package: importlib.metadata.version(package) for package in packages},
     }

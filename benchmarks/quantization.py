@@ -26,7 +26,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from llama_mini import load, paths
+from llama_mini import load, paths, slots
 from llama_mini.data.shards import TokenShards
 from llama_mini.evaluation.perplexity import token_log_likelihoods
 from llama_mini.tokenizer.sentencepiece import Tokenizer
@@ -168,6 +168,7 @@ def measure(path: Path, model_name: str) -> Iterator[dict[str, Any]]:
         "date": datetime.now(UTC).date().isoformat(),
         "machine": f"{platform.system()} {platform.machine()}, 1 thread of {os.cpu_count()}",
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
+        "code": slots.fingerprint(),
     }
     done = {r.get("scheme", r["kind"]) for r in read_results() if r["model"] == model_name}
     if "error" not in done:

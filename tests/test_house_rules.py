@@ -272,3 +272,22 @@ def test_a_leaf_has_the_parameters_that_are_promised(home, signature):
         p.name if p.default is p.empty else f"{p.name}={p.default!r}" for p in parameters.values()
     )
     assert f"{name}({', '.join(described)})" == signature
+
+
+BENCHMARKS = PACKAGE.parent / "benchmarks"
+
+
+@pytest.mark.parametrize("path", sorted(BENCHMARKS.glob("*.py")), ids=lambda path: path.name)
+def test_what_a_benchmark_keeps_says_whose_code_ran(path):
+    text = path.read_text(encoding="utf-8")
+    keeps = ".write(json.dumps(" in text
+    assert not keeps or '"code": slots.fingerprint()' in text or "**machine()" in text
+
+
+@pytest.mark.parametrize("folder", ["llama_mini", "lessons", "tests", "tools", "benchmarks"])
+def test_nothing_refers_to_notes_that_a_reader_does_not_have(folder):
+    for path in sorted((PACKAGE.parent / folder).rglob("*.py")):
+        for name in re.findall(
+            r"\b[A-Z]{4,}\.md\b|\bFACT" r"S\b", path.read_text(encoding="utf-8")
+        ):
+            assert (PACKAGE.parent / name).is_file(), f"{path} speaks of {name}"

@@ -21,7 +21,7 @@ from llama_mini import (
 )
 from llama_mini.model import parameter_count
 
-# FACTS: 2·V·d + L·(4d² + 3·d·f + 2d) + d; 7B agrees with the count PEFT logs.
+# 2·V·d + L·(4d² + 3·d·f + 2d) + d; 7B agrees with the count PEFT logs.
 FAMILY = {
     "7B": (6_738_415_616, 11_008),
     "13B": (13_015_864_320, 13_824),

@@ -50,7 +50,7 @@ def test_a_cache_of_nothing_is_refused(bad):
         kv_cache_bytes(CONFIGS["nano"], *bad)
 
 
-# FACTS of the release: decimal GB of the weights alone, by bits for each parameter.
+# Decimal GB of the weights alone, by bits for each parameter.
 RELEASE = {
     "7B": {32: 27.0, 16: 13.5, 8: 6.7, 4.5: 3.8, 4: 3.4},
     "13B": {32: 52.1, 16: 26.0, 8: 13.0, 4.5: 7.3, 4: 6.5},
