@@ -52,6 +52,8 @@ def test_chunks_change_nothing(model, monkeypatch, chunk):
 @pytest.mark.parametrize("context", [1, 10, 48, None])
 def test_a_long_text_is_scored_as_validation_scores_a_split(model, context):
     class Split:
+        vocab_size = model.config.vocab_size
+
         def __init__(self, tokens):
             self._tokens = tokens.numpy()
 
