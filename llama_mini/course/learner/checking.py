@@ -45,13 +45,9 @@ def check_answer(name: str, answer: Any) -> Report:
     Raises KeyError for a name no exercise has, and a real KeyboardInterrupt.
     """
     exercise = find(name)
+    if told := _told_by_its_kind(exercise, answer):
+        return told
     reference = slots.reference(exercise.symbol)
-    if answer is reference:
-        return _ours(exercise)
-    if unfit := _unfit(exercise, answer, reference):
-        return Report(
-            exercise.name, NOT_YET, 0, exercise.max_points, unfit, diagnosis="wrong kind of answer"
-        )
     return report_on(exercise, grade(exercise, answer, files_of(answer)), reference)
 
 
@@ -98,13 +94,8 @@ def _exercise_of(answer: Any) -> Exercise:
 
 
 def _judge(exercise: Exercise, answer: Any) -> Report:
-    reference = slots.reference(exercise.symbol)
-    if answer is reference:
-        return _ours(exercise)
-    if unfit := _unfit(exercise, answer, reference):
-        return Report(
-            exercise.name, NOT_YET, 0, exercise.max_points, unfit, diagnosis="wrong kind of answer"
-        )
+    if told := _told_by_its_kind(exercise, answer):
+        return told
     cell = None
     if _defined(exercise.symbol_name) is answer or _own_name(answer) == exercise.symbol_name:
         cell = find_cell(exercise.symbol_name, answer)
@@ -116,7 +107,7 @@ def _judge(exercise: Exercise, answer: Any) -> Report:
                 f"`{exercise.symbol_name}`. Write it under that name in one cell and check again."
             )
         return report
-    return _judge_cell(exercise, cell, reference)
+    return _judge_cell(exercise, cell, slots.reference(exercise.symbol))
 
 
 def _judge_cell(exercise: Exercise, cell: Cell, reference: Any) -> Report:
@@ -182,6 +173,18 @@ def _elsewhere(raised: Raised, cell: Cell) -> str:
         "package by itself, so its "
         f"cell must run by itself: {remedy}, or import it there."
     )
+
+
+def _told_by_its_kind(exercise: Exercise, answer: Any) -> Report | None:
+    """The report on what no case has to be run for: our own symbol, or another kind of thing."""
+    reference = slots.reference(exercise.symbol)
+    if answer is reference:
+        return _ours(exercise)
+    if unfit := _unfit(exercise, answer, reference):
+        return Report(
+            exercise.name, NOT_YET, 0, exercise.max_points, unfit, diagnosis="wrong kind of answer"
+        )
+    return None
 
 
 def _ours(exercise: Exercise) -> Report:
